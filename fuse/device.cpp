@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: MIT
+#include "fuse/device.hpp"
+
+#include "src/log.hpp"
+
+#include <fuse_lowlevel.h>
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+
+namespace fuse9p::fs {
+
+namespace asio = boost::asio;
+
+namespace {
+constexpr std::size_t kSpareBuffers = 16;
+constexpr std::chrono::milliseconds kTick{10};
+}  // namespace
+
+struct Device::Buffer {
+  std::unique_ptr<std::byte[]> bytes = std::make_unique_for_overwrite<std::byte[]>(kBufferSize);
+};
+
+struct Device::Shared {
+  std::vector<std::unique_ptr<Buffer>> spare;
+  std::size_t bytes_out = 0;
+};
+
+Device::Device(asio::io_context& io, fuse_session* session, std::function<void()> ended)
+    : io_(io),
+      session_(session),
+      descriptor_(io, ::dup(fuse_session_fd(session))),
+      tick_(io),
+      ended_(std::move(ended)),
+      shared_(std::make_shared<Shared>()),
+      current_(make_buffer()) {
+  descriptor_.native_non_blocking(true);
+}
+
+Device::~Device() {
+  *alive_ = false;
+}
+
+std::shared_ptr<Device::Buffer> Device::make_buffer() {
+  std::unique_ptr<Buffer> buffer;
+  if (shared_->spare.empty()) {
+    buffer = std::make_unique<Buffer>();
+  } else {
+    buffer = std::move(shared_->spare.back());
+    shared_->spare.pop_back();
+  }
+  return {buffer.release(), [shared = shared_](Buffer* released) {
+            std::unique_ptr<Buffer> owned(released);
+            if (shared->spare.size() < kSpareBuffers)
+              shared->spare.push_back(std::move(owned));
+          }};
+}
+
+proto::ConstBuffer Device::take(const char* data, std::size_t size) {
+  if (shared_->bytes_out + size > kHardBytes)
+    return {};
+  std::shared_ptr<const void> memory;
+  const auto* bytes = reinterpret_cast<const std::byte*>(data);
+  if (size <= kCopyLimit) {
+    auto copy = std::make_shared_for_overwrite<std::byte[]>(size);
+    std::memcpy(copy.get(), bytes, size);
+    bytes = copy.get();
+    memory = std::move(copy);
+  } else {
+    memory = std::exchange(current_, make_buffer());
+  }
+  shared_->bytes_out += size;
+  // The data's own owner, so that the bytes are counted until the last piece is sent.
+  std::shared_ptr<const void> counted(
+      memory.get(), [memory, size, shared = shared_](const void*) { shared->bytes_out -= size; });
+  return {std::move(counted), {bytes, size}};
+}
+
+void Device::start() {
+  read();
+}
+
+void Device::stop() {
+  boost::system::error_code ignored;
+  descriptor_.close(ignored);
+  tick_.cancel();
+}
+
+void Device::read() {
+  descriptor_.async_read_some(
+      asio::buffer(current_->bytes.get(), kBufferSize),
+      [this, alive = alive_](const boost::system::error_code& error, std::size_t bytes) {
+        if (*alive)
+          on_read(error.value(), bytes);
+      });
+}
+
+void Device::on_read(int error, std::size_t bytes) {
+  if (error == 0) {
+    fuse_buf buffer{};
+    // libfuse may keep nothing of it: an operation that wants the data calls take().
+    const std::shared_ptr<Buffer> in_use = current_;
+    buffer.mem = in_use->bytes.get();
+    buffer.size = bytes;
+    fuse_session_process_buf(session_, &buffer);
+  } else if (error != ENOENT && error != EINTR && error != EAGAIN) {
+    // ENOENT: the request was taken back. ENODEV: unmounted. Ours after stop().
+    if (error != ENODEV && descriptor_.is_open())
+      log::error("/dev/fuse: {}", std::strerror(error));
+    return ended_();
+  }
+  if (!descriptor_.is_open())
+    return;
+  if (shared_->bytes_out <= kSoftBytes)
+    return read();
+  tick_.expires_after(kTick);
+  tick_.async_wait([this, alive = alive_](const boost::system::error_code& failed) {
+    if (*alive && !failed)
+      read();
+  });
+}
+
+}  // namespace fuse9p::fs

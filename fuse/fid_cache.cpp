@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT
+#include "fuse/fid_cache.hpp"
+
+#include "fuse/errno.hpp"
+
+#include <cerrno>
+
+namespace fuse9p::fs {
+namespace {
+
+/// A walk is begun anew when a rename on the way overtook it.
+constexpr int kWalkAttempts = 3;
+
+}  // namespace
+
+std::optional<FidLease> FidCache::lookup(const Node& node, UserId user) {
+  const auto found = entries_.find({node.id(), user});
+  if (found == entries_.end())
+    return std::nullopt;
+  order_.splice(order_.end(), order_, found->second.position);
+  return FidLease(found->second.fid);
+}
+
+awaitable<result<FidLease>> FidCache::acquire(NodeRef node, UserId user) {
+  if (auto lease = lookup(*node, user))
+    co_return std::move(*lease);
+  if (node->is_root()) {
+    auto fid = co_await client_.clone(client_.root());
+    if (!fid)
+      co_return fid.error();
+    insert(*node, user, std::move(*fid));
+    co_return *lookup(*node, user);
+  }
+  result<FidLease> walked = as_error(ESTALE);
+  for (int attempt = 0; attempt < kWalkAttempts && !node->unlinked(); ++attempt) {
+    const std::uint32_t epoch = node->path_epoch;
+    walked = co_await walk_to(node, user);
+    if (walked && epoch == node->path_epoch)
+      co_return walked;
+    if (!walked && walked.error() != as_error(ENOENT) && walked.error() != as_error(ESTALE))
+      co_return walked;
+    drop(*node);  // made under a name that is no longer right
+    if (!walked && epoch == node->path_epoch)
+      break;
+    walked = as_error(ESTALE);
+  }
+  co_return walked;
+}
+
+awaitable<result<FidLease>> FidCache::walk_to(NodeRef node, UserId user) {
+  const NodeRef parent(nodes_, *node->link().parent);
+  const std::string name = node->link().name;
+  const auto from = co_await acquire(parent, user);
+  if (!from)
+    co_return from.error();
+  auto walked = co_await client_.walk(from->fid(), name);
+  if (!walked)
+    co_return walked.error();
+  // The name may be another file's by now: a mismatch never updates the node.
+  if (walked->qid.path != node->qid().path ||
+      ((walked->qid.type ^ node->qid().type) & proto::qid_type::kDir) != 0)
+    co_return as_error(ESTALE);
+  if (!contains(*node, user))  // else somebody was faster, and ours is given back
+    insert(*node, user, std::move(walked->fid));
+  co_return *lookup(*node, user);
+}
+
+void FidCache::insert(const Node& node, UserId user, FidHandle fid) {
+  const Key key{node.id(), user};
+  if (entries_.contains(key))
+    return;
+  order_.push_back(key);
+  entries_.emplace(key,
+                   Entry{std::make_shared<FidHandle>(std::move(fid)), std::prev(order_.end())});
+  evict();
+}
+
+void FidCache::evict() {
+  // From the oldest on; those in use are passed over, so the bound may be exceeded by their number.
+  auto candidate = order_.begin();
+  while (entries_.size() > max_fids_ && candidate != std::prev(order_.end())) {
+    const auto entry = entries_.find(*candidate);
+    if (entry->second.fid.use_count() > 1) {
+      ++candidate;
+      continue;
+    }
+    candidate = order_.erase(candidate);
+    entries_.erase(entry);
+  }
+}
+
+void FidCache::drop(const Node& node) {
+  const auto entry = entries_.find({node.id(), UserId::mount});
+  if (entry == entries_.end())
+    return;
+  order_.erase(entry->second.position);
+  entries_.erase(entry);
+}
+
+void FidCache::drop_below(Node& node) {
+  nodes_.for_each_below(node, [this](Node& below) { drop(below); });
+}
+
+}  // namespace fuse9p::fs

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: MIT
+#include "fuse/mount.hpp"
+
+#include "fuse/attr.hpp"
+#include "fuse/operations.hpp"
+#include "src/log.hpp"
+
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <fuse_lowlevel.h>
+
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <fstream>
+#include <new>
+#include <sstream>
+
+namespace fuse9p::fs {
+
+namespace asio = boost::asio;
+
+namespace {
+
+/// The kernel reads 128 KiB ahead by default; 4 MiB hide 10 ms of round trip at 400 MB/s.
+constexpr int kReadAheadKiB = 4096;
+
+/// What libfuse says goes to our log, and is kept to explain a mount that failed.
+std::string& last_libfuse_message() {
+  static std::string message;
+  return message;
+}
+
+void log_libfuse(fuse_log_level, const char* format, va_list arguments) {
+  char line[512];
+  std::vsnprintf(line, sizeof line, format, arguments);
+  std::string text(line);
+  while (!text.empty() && text.back() == '\n')
+    text.pop_back();
+  if (!text.empty())
+    last_libfuse_message() = text;
+  log::debug("libfuse: {}", text);
+}
+
+/// fuse_session_new() wants argc and argv.
+class Arguments {
+ public:
+  explicit Arguments(const std::vector<std::string>& options) {
+    fuse_opt_add_arg(&args_, "fuse9p");
+    for (const std::string& option : options) {
+      fuse_opt_add_arg(&args_, "-o");
+      fuse_opt_add_arg(&args_, option.c_str());
+    }
+  }
+  Arguments(const Arguments&) = delete;
+  Arguments& operator=(const Arguments&) = delete;
+  ~Arguments() { fuse_opt_free_args(&args_); }
+  fuse_args* get() { return &args_; }
+
+ private:
+  fuse_args args_ = FUSE_ARGS_INIT(0, nullptr);
+};
+
+}  // namespace
+
+/// The session of libfuse: made, mounted, unmounted, destroyed, each once.
+struct Mount::Session {
+  Session(Mount& owner, const std::vector<std::string>& options) {
+    Arguments arguments(options);
+    handle = fuse_session_new(arguments.get(), &kOperations, sizeof kOperations, &owner);
+    if (handle == nullptr)
+      throw MountError("mount options: " + last_libfuse_message());
+  }
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+  ~Session() {
+    unmount();
+    fuse_session_destroy(handle);
+  }
+  void mount(const std::string& mountpoint) {
+    if (fuse_session_mount(handle, mountpoint.c_str()) != 0)
+      throw MountError(mountpoint + ": " + last_libfuse_message());
+    mounted = true;
+  }
+  void unmount() {
+    if (std::exchange(mounted, false))
+      fuse_session_unmount(handle);
+  }
+
+  fuse_session* handle = nullptr;
+  bool mounted = false;
+};
+
+Mount::Mount(asio::io_context& io, Client& client, const Attributes& root, MountSettings settings,
+             Events events)
+    : io_(io),
+      client_(client),
+      settings_(std::move(settings)),
+      events_(std::move(events)),
+      nodes_(root, [this](Node& node) { fids_.drop(node); }),
+      fids_(nodes_, client_, settings_.max_fids) {
+  nodes_.set_attr_timeout(settings_.attr_timeout);
+  fuse_set_log_func(log_libfuse);
+  session_ = std::make_unique<Session>(*this, settings_.fuse_options);
+  session_->mount(settings_.mountpoint);
+  device_ = std::make_unique<Device>(io_, session_->handle, [this] {
+    session_->mounted = false;  // somebody else did it
+    events_.unmounted();
+  });
+  device_->start();
+}
+
+Mount::~Mount() {
+  unmount();
+}
+
+void Mount::unmount() {
+  fuse_session_exit(session_->handle);  // replies that come too late are no error now
+  device_->stop();
+  session_->unmount();
+}
+
+void Mount::negotiate(fuse_conn_info& connection) {
+  const auto want = [&](unsigned capability, bool wanted) {
+    if (wanted)
+      connection.want |= capability & connection.capable;
+    else
+      connection.want &= ~capability;
+  };
+  want(FUSE_CAP_ASYNC_READ, true);      // several read-ahead requests at once
+  want(FUSE_CAP_ASYNC_DIO, true);       // a large O_DIRECT read in pieces at once
+  want(FUSE_CAP_ATOMIC_O_TRUNC, true);  // truncation goes with Tlopen: one message less, and atomic
+  want(FUSE_CAP_PARALLEL_DIROPS, true);   // lookups in one directory do not wait for each other
+  want(FUSE_CAP_READDIRPLUS, true);       // ls -l: the attributes come with the names
+  want(FUSE_CAP_READDIRPLUS_AUTO, true);  // but only when somebody asks for them
+  want(FUSE_CAP_AUTO_INVAL_DATA, true);   // pages go when size or mtime change
+  want(FUSE_CAP_HANDLE_KILLPRIV, false);  // the kernel clears suid bits: servers may not
+  want(FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE, false);  // slower
+  want(FUSE_CAP_WRITEBACK_CACHE, false);  // data is the server's when write(2) returns
+  want(FUSE_CAP_POSIX_LOCKS | FUSE_CAP_FLOCK_LOCKS, false);  // the kernel arbitrates locally
+  connection.max_write = Device::kMaxWrite;
+  connection.max_background = 64;
+  connection.congestion_threshold = 48;
+  raise_read_ahead();
+  events_.ready();
+}
+
+/// The kernel lets us ask for at most 128 KiB; root may set more on the mount's own bdi.
+void Mount::raise_read_ahead() const {
+  // The device number of the mount, without a stat(2) that would ask ourselves.
+  std::ifstream mounts("/proc/self/mountinfo");
+  std::string line;
+  std::string device;
+  while (std::getline(mounts, line)) {
+    std::istringstream fields(line);
+    std::string id, parent, numbers, root, point;
+    fields >> id >> parent >> numbers >> root >> point;
+    if (point == settings_.mountpoint)
+      device = numbers;  // the last one is on top
+  }
+  if (device.empty())
+    return;
+  std::ofstream("/sys/class/bdi/" + device + "/read_ahead_kb") << kReadAheadKiB;
+}
+
+/// Everything that an operation may throw ends here.
+awaitable<void> Mount::perform(std::shared_ptr<Request> request, awaitable<void> operation) {
+  co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
+  co_await asio::this_coro::throw_if_cancelled(false);
+  int failure = 0;
+  try {
+    co_await std::move(operation);
+  } catch (const std::bad_alloc&) {
+    failure = ENOMEM;
+  } catch (const std::exception& error) {
+    log::error("an operation failed: {}", error.what());
+    failure = EIO;
+  }
+  if (failure != 0 && !request->replied())
+    request->reply_errno(failure);
+}
+
+void Mount::spawn(std::shared_ptr<Request> request, awaitable<void> operation) {
+  ++operations_;
+  const auto slot = request->slot();
+  // The handler keeps the request: its signal must outlive the slot.
+  auto finished = [this, request](const std::exception_ptr&) { --operations_; };
+  asio::co_spawn(io_, perform(request, std::move(operation)),
+                 asio::bind_cancellation_slot(slot, std::move(finished)));
+}
+
+void Mount::spawn_detached(awaitable<void> work) {
+  ++operations_;
+  asio::co_spawn(io_, std::move(work), [this](const std::exception_ptr&) { --operations_; });
+}
+
+fuse_entry_param Mount::entry_of(const Node& node) const {
+  fuse_entry_param entry{};
+  entry.ino = node.id();
+  entry.attr = to_stat(node.attributes);
+  const bool fresh = node.fresh_until > Clock::now();
+  entry.attr_timeout = fresh ? attr_timeout() : 0;
+  entry.entry_timeout = fresh ? seconds(settings_.entry_timeout) : 0;
+  return entry;
+}
+
+}  // namespace fuse9p::fs

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT
+// Mount: one mounted file system. It owns the FUSE session and the device, and holds what the
+// operations share: the 9P client, the nodes, their fids, the open handles. One thread.
+#pragma once
+
+#include "fuse/device.hpp"
+#include "fuse/fid_cache.hpp"
+#include "fuse/handle_table.hpp"
+#include "fuse/node_table.hpp"
+#include "fuse/request.hpp"
+#include "src/client.hpp"
+
+#include <boost/asio/io_context.hpp>
+
+#include <cerrno>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace fuse9p::fs {
+
+struct MountSettings {
+  std::string mountpoint;                 ///< absolute
+  std::vector<std::string> fuse_options;  ///< each for an -o of its own
+  std::chrono::milliseconds attr_timeout{1000}, entry_timeout{1000}, negative_timeout{0};
+  std::chrono::milliseconds interrupt_grace{1000};
+  std::size_t max_fids = 100'000;
+  bool direct_io = false;  ///< no page cache for any file
+  bool read_only = false;
+};
+
+/// Thrown by the constructor: what() is one line for a person.
+struct MountError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+class Mount {
+ public:
+  struct Events {
+    std::function<void()> ready;  ///< the kernel and we agree: the mount answers
+    std::function<void()> unmounted;
+  };
+
+  /// Mounts. `root`: fresh attributes of the client's root. Throws MountError.
+  Mount(boost::asio::io_context& io, Client& client, const Attributes& root, MountSettings settings,
+        Events events);
+  ~Mount();
+  Mount(const Mount&) = delete;
+  Mount& operator=(const Mount&) = delete;
+
+  /// Ends it: the mount point is free again when this returns. Calls that wait get ECONNABORTED.
+  void unmount();
+  /// Operations that have not come to their end.
+  std::size_t operations() const { return operations_; }
+
+  // ---- for the operations
+  boost::asio::io_context& io() { return io_; }
+  Client& client() { return client_; }
+  NodeTable& nodes() { return nodes_; }
+  FidCache& fids() { return fids_; }
+  HandleTable<FileHandle>& files() { return files_; }
+  HandleTable<DirectoryHandle>& directories() { return directories_; }
+  Device& device() { return *device_; }
+  const MountSettings& settings() const { return settings_; }
+
+  /// The kernel's INIT: which of its capabilities we want.
+  void negotiate(fuse_conn_info& connection);
+  /// Runs an operation for the request; whatever it throws becomes an errno.
+  void spawn(std::shared_ptr<Request> request, awaitable<void> operation);
+  /// Runs work that no request waits for.
+  void spawn_detached(awaitable<void> work);
+
+  /// What the kernel is told of a node that was found. The lookup is counted by reply_entry().
+  fuse_entry_param entry_of(const Node& node) const;
+  double attr_timeout() const { return seconds(settings_.attr_timeout); }
+
+  /// A fid for the node and, if the server no longer knows the file by it, once more a fresh one: a
+  /// server that goes by path loses fids when somebody else renames what is above them. `use` is an
+  /// awaitable of an error_code or a result.
+  template <class Use>
+  auto with_fid(NodeRef node, Use use) -> decltype(use(proto::Fid{})) {
+    return with_fid(std::move(node), std::move(use), true);
+  }
+  /// The same for a directory in which a name is looked for: ENOENT is about the name.
+  template <class Use>
+  auto with_directory(NodeRef node, Use use) -> decltype(use(proto::Fid{})) {
+    return with_fid(std::move(node), std::move(use), false);
+  }
+
+ private:
+  struct Session;
+  template <class Use>
+  auto with_fid(NodeRef node, Use use, bool enoent_is_stale) -> decltype(use(proto::Fid{}));
+  static double seconds(std::chrono::milliseconds time) {
+    return std::chrono::duration<double>(time).count();
+  }
+  void raise_read_ahead() const;
+  awaitable<void> perform(std::shared_ptr<Request> request, awaitable<void> operation);
+
+  boost::asio::io_context& io_;
+  Client& client_;
+  MountSettings settings_;
+  Events events_;
+  NodeTable nodes_;
+  FidCache fids_;
+  HandleTable<FileHandle> files_;
+  HandleTable<DirectoryHandle> directories_;
+  std::unique_ptr<Session> session_;
+  std::unique_ptr<Device> device_;
+  std::size_t operations_ = 0;
+};
+
+inline error_code error_of(const error_code& error) {
+  return error;
+}
+template <class T>
+error_code error_of(const result<T>& outcome) {
+  return outcome.error();
+}
+
+template <class Use>
+auto Mount::with_fid(NodeRef node, Use use, bool enoent_is_stale) -> decltype(use(proto::Fid{})) {
+  const bool cached = fids_.contains(*node, UserId::mount);
+  auto lease = co_await fids_.acquire(node, UserId::mount);
+  if (!lease)
+    co_return lease.error();
+  auto outcome = co_await use(lease->fid());
+  const error_code error = error_of(outcome);
+  const bool stale = error == as_error(ESTALE) || (enoent_is_stale && error == as_error(ENOENT));
+  if (!stale || !cached || node->unlinked())
+    co_return outcome;
+  fids_.drop(*node);
+  lease = co_await fids_.acquire(node, UserId::mount);
+  if (!lease)
+    co_return lease.error();
+  co_return co_await use(lease->fid());
+}
+
+}  // namespace fuse9p::fs

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT
+#include "fuse/attr.hpp"
+#include "fuse/operations.hpp"
+
+#include <cerrno>
+
+namespace fuse9p::fs {
+namespace {
+
+// Tsetattr's valid bits.
+constexpr std::uint32_t kMode = 0x1, kUid = 0x2, kGid = 0x4, kSize = 0x8, kAtime = 0x10,
+                        kMtime = 0x20, kCtime = 0x40, kAtimeSet = 0x80, kMtimeSet = 0x100;
+
+proto::Tsetattr changes_of(const struct stat& attributes, int to_set) {
+  proto::Tsetattr out;
+  const auto has = [&](int bit) { return (to_set & bit) != 0; };
+  const auto add = [&](int bit, std::uint32_t valid) { out.valid |= has(bit) ? valid : 0; };
+  add(FUSE_SET_ATTR_MODE, kMode);
+  add(FUSE_SET_ATTR_UID, kUid);
+  add(FUSE_SET_ATTR_GID, kGid);
+  add(FUSE_SET_ATTR_SIZE, kSize);
+  add(FUSE_SET_ATTR_ATIME, kAtime | kAtimeSet);
+  add(FUSE_SET_ATTR_MTIME, kMtime | kMtimeSet);
+  add(FUSE_SET_ATTR_CTIME, kCtime);
+  add(FUSE_SET_ATTR_ATIME_NOW, kAtime);
+  add(FUSE_SET_ATTR_MTIME_NOW, kMtime);
+  // "Now" is the server's now.
+  out.valid &= has(FUSE_SET_ATTR_ATIME_NOW) ? ~kAtimeSet : ~0U;
+  out.valid &= has(FUSE_SET_ATTR_MTIME_NOW) ? ~kMtimeSet : ~0U;
+  out.mode = attributes.st_mode;
+  out.uid = attributes.st_uid;
+  out.gid = attributes.st_gid;
+  out.size = static_cast<std::uint64_t>(attributes.st_size);
+  out.atime_sec = static_cast<std::uint64_t>(attributes.st_atim.tv_sec);
+  out.atime_nsec = static_cast<std::uint64_t>(attributes.st_atim.tv_nsec);
+  out.mtime_sec = static_cast<std::uint64_t>(attributes.st_mtim.tv_sec);
+  out.mtime_nsec = static_cast<std::uint64_t>(attributes.st_mtim.tv_nsec);
+  return out;
+}
+
+/// A handle whose fid can stand for the node: opened for writing, so that the permission was
+/// checked then, and by a path that is still the node's.
+std::shared_ptr<FileHandle> usable_handle(Mount& mount, const FileInfo& file) {
+  auto handle = file ? mount.files().find(file->fh) : nullptr;
+  return handle && handle->writable && handle->path_is_current() ? handle : nullptr;
+}
+
+awaitable<error_code> change(Mount& mount, NodeRef node, proto::Tsetattr changes,
+                             std::shared_ptr<FileHandle> handle) {
+  if (handle && (changes.valid & kSize) != 0) {
+    changes.fid = handle->file.fid.fid();
+    co_return co_await mount.client().setattr(changes);
+  }
+  co_return co_await mount.with_fid(node, [&](proto::Fid fid) {
+    changes.fid = fid;
+    return mount.client().setattr(changes);
+  });
+}
+
+}  // namespace
+
+awaitable<error_code> refresh(Mount& mount, NodeRef node) {
+  const auto attributes =
+      co_await mount.with_fid(node, [&](proto::Fid fid) { return mount.client().getattr(fid); });
+  if (!attributes)
+    co_return attributes.error();
+  if (!mount.nodes().update(*node, *attributes)) {
+    mount.fids().drop(*node);
+    co_return as_error(ESTALE);
+  }
+  co_return error_code();
+}
+
+awaitable<void> getattr(Mount& mount, Request& request, fuse_ino_t ino, FileInfo) {
+  const NodeRef node = mount.nodes().find(ino);
+  if (!node)
+    co_return request.reply_errno(ESTALE);
+  // Gone by every name: a server that goes by path would answer for a stranger. What we know is
+  // kept up to date by what is done through its handles.
+  if (!node->unlinked()) {
+    if (const error_code error = co_await refresh(mount, node))
+      co_return request.reply_error(error);
+  }
+  request.reply_attr(to_stat(node->attributes), mount.attr_timeout());
+}
+
+awaitable<void> setattr(Mount& mount, Request& request, fuse_ino_t ino, struct stat attributes,
+                        int to_set, FileInfo file) {
+  const NodeRef node = mount.nodes().find(ino);
+  if (!node || node->unlinked())
+    co_return request.reply_errno(ESTALE);
+  const proto::Tsetattr changes = changes_of(attributes, to_set);
+  const auto handle = usable_handle(mount, file);
+  if (const error_code error = co_await change(mount, node, changes, handle))
+    co_return request.reply_error(error);
+  // Done. If its result can't be had any more, what we know is told, but not to be relied on.
+  const error_code error = co_await refresh(mount, node);
+  if (error && !interrupted(error))
+    co_return request.reply_error(error);
+  if (error) {
+    if ((changes.valid & kSize) != 0)
+      node->attributes.size = changes.size;
+    node->fresh_until = {};
+  }
+  request.reply_attr(to_stat(node->attributes), error ? 0 : mount.attr_timeout());
+}
+
+}  // namespace fuse9p::fs

@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: MIT
+#include "fuse/attr.hpp"
+#include "fuse/operations.hpp"
+#include "proto/text.hpp"
+#include "src/log.hpp"
+
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <algorithm>
+#include <cerrno>
+
+namespace fuse9p::fs {
+namespace {
+
+using Entry = DirectoryHandle::Entry;
+using Directory = std::shared_ptr<DirectoryHandle>;
+
+/// Entries of one directory whose walk and getattr are in flight at once.
+constexpr std::size_t kLookupWindow = 512;
+/// One Treaddir asks for this much at most, however large msize is.
+constexpr std::size_t kChunkBytes = 256 * 1024;
+/// Chunks in a row that bring nothing new before a server is not believed any more.
+constexpr int kFruitlessChunks = 3;
+constexpr std::uint32_t kWireDirectory = 0200000;  // and O_RDONLY, which is 0
+
+/// A name that may be shown: a server must not smuggle in paths.
+bool is_sound(std::string_view name) {
+  constexpr std::size_t kLongestName = 255;
+  return !name.empty() && name.size() <= kLongestName && name.find('/') == std::string_view::npos;
+}
+
+/// Waits until something about the directory has changed.
+awaitable<void> wait(DirectoryHandle& directory) {
+  error_code ignored;
+  co_await directory.changed.async_wait(
+      boost::asio::redirect_error(boost::asio::use_awaitable, ignored));
+}
+
+// ---- names
+
+/// Reads the next entries from the server.
+awaitable<error_code> read_chunk(Mount& mount, DirectoryHandle& directory) {
+  const std::size_t room = std::min<std::size_t>(
+      kChunkBytes, mount.client().connection().msize() - proto::kIoHeaderSize);
+  auto memory = std::make_shared_for_overwrite<std::byte[]>(room);
+  const std::span<std::byte> bytes(memory.get(), room);
+  const proto::Buffer destination{std::move(memory), bytes};
+  const auto done =
+      co_await mount.client().readdir(directory.file.fid.fid(), directory.read_to, destination);
+  if (done.error)
+    co_return done.error;
+  directory.at_end = done.bytes == 0;
+  const auto add = [&](const proto::Dirent& dirent) {
+    directory.read_to = dirent.offset;
+    if (!is_sound(dirent.name))
+      return log::warn("{}: a directory entry with the name {} was left out",
+                       mount.client().connection().name(), proto::quoted(dirent.name));
+    auto entry = std::make_shared<Entry>();
+    entry->name = dirent.name;
+    entry->cookie = dirent.offset;
+    entry->inode = inode_of(dirent.qid);
+    entry->type = dirent.type;
+    directory.entries.push_back(std::move(entry));
+  };
+  co_return proto::for_each_dirent(bytes.first(done.bytes), add) ? as_error(EIO) : error_code();
+}
+
+/// Makes sure that there is an entry to hand out, or that the directory is at its end.
+awaitable<error_code> fill(Mount& mount, DirectoryHandle& directory) {
+  for (int tries = 0; directory.entries.empty() && !directory.at_end; ++tries) {
+    if (tries == kFruitlessChunks)
+      co_return as_error(EIO);
+    if (const error_code error = co_await read_chunk(mount, directory))
+      co_return error;
+  }
+  co_return error_code();
+}
+
+/// The kernel asks from `offset` on: usually where it stopped, else anywhere it has been.
+void seek(DirectoryHandle& directory, std::uint64_t offset) {
+  if (offset == directory.position && offset != 0)
+    return;
+  const auto found =
+      std::ranges::find(directory.entries, offset, [](const auto& entry) { return entry->cookie; });
+  if (offset != 0 && found != directory.entries.end()) {
+    directory.entries.erase(directory.entries.begin(), std::next(found));
+  } else {
+    directory.entries.clear();
+    directory.read_to = offset;
+    directory.at_end = false;
+  }
+  directory.position = offset;
+}
+
+// ---- attributes of the entries
+
+awaitable<void> look_up_entry(Mount& mount, Directory directory, std::shared_ptr<Entry> entry) {
+  auto walked = co_await mount.with_directory(
+      directory->node, [&](proto::Fid fid) { return mount.client().walk(fid, entry->name); });
+  if (walked) {
+    entry->fid = std::move(walked->fid);
+    const auto attributes = co_await mount.client().getattr(entry->fid.fid());
+    entry->error = attributes.error();
+    if (attributes)
+      entry->attributes = *attributes;
+  } else {
+    entry->error = walked.error();
+  }
+  entry->state = Entry::State::done;
+  --directory->looking_up;
+  directory->changed.cancel();
+}
+
+/// Keeps the window full: what will be handed out next is looked up already.
+void look_ahead(Mount& mount, const Directory& directory) {
+  for (const auto& entry : directory->entries) {
+    if (directory->looking_up >= kLookupWindow)
+      return;
+    if (entry->state != Entry::State::idle || entry->is_dot())
+      continue;
+    entry->state = Entry::State::looking_up;
+    ++directory->looking_up;
+    mount.spawn_detached(look_up_entry(mount, directory, entry));
+  }
+}
+
+awaitable<void> looked_up(Mount& mount, Directory directory, std::shared_ptr<Entry> entry) {
+  const auto cancellation = co_await boost::asio::this_coro::cancellation_state;
+  while (!entry->is_dot() && entry->state != Entry::State::done) {
+    look_ahead(mount, directory);
+    co_await wait(*directory);
+    if (cancellation.cancelled() != boost::asio::cancellation_type::none)
+      co_return;
+  }
+}
+
+// ---- the kernel's buffer
+
+/// Collects entries for one reply, and what must be undone if the kernel does not take it.
+class Listing {
+ public:
+  Listing(Mount& mount, Request& request, std::size_t size)
+      : mount_(mount), request_(request), bytes_(size) {}
+
+  /// False if there is no room for it.
+  bool add(const Entry& entry) {
+    struct stat attributes {};
+    attributes.st_ino = entry.inode;
+    attributes.st_mode = static_cast<mode_t>(entry.type) << 12;  // DT_* to S_IFMT
+    return added(fuse_add_direntry(request_.raw(), room(), left(), entry.name.c_str(), &attributes,
+                                   static_cast<off_t>(entry.cookie)));
+  }
+
+  /// With its attributes, as a lookup: counted if it fits.
+  bool add_plus(Entry& entry, Node& directory) {
+    fuse_entry_param param{};
+    param.attr.st_ino = entry.inode;
+    param.attr.st_mode = static_cast<mode_t>(entry.type) << 12;
+    const bool known = entry.state == Entry::State::done && !entry.error;
+    // The size does not depend on what is in it: ask before anything is remembered.
+    if (fuse_add_direntry_plus(request_.raw(), nullptr, 0, entry.name.c_str(), &param, 0) > left())
+      return false;
+    if (known) {
+      const NodeRef node = mount_.nodes().remember(directory, entry.name, entry.attributes);
+      mount_.fids().insert(*node, UserId::mount, std::move(entry.fid));
+      mount_.nodes().looked_up(*node);
+      counted_.push_back(node->id());
+      param = mount_.entry_of(*node);
+    }
+    return added(fuse_add_direntry_plus(request_.raw(), room(), left(), entry.name.c_str(), &param,
+                                        static_cast<off_t>(entry.cookie)));
+  }
+
+  bool empty() const { return used_ == 0; }
+
+  void reply() {
+    if (request_.reply_data(std::as_bytes(std::span(bytes_)).first(used_)))
+      return;
+    for (const NodeId id : counted_)
+      mount_.nodes().forget(id, 1);
+  }
+
+ private:
+  char* room() { return bytes_.data() + used_; }
+  std::size_t left() const { return bytes_.size() - used_; }
+  bool added(std::size_t size) {
+    if (size > left())
+      return false;
+    used_ += size;
+    return true;
+  }
+
+  Mount& mount_;
+  Request& request_;
+  std::vector<char> bytes_;
+  std::size_t used_ = 0;
+  std::vector<NodeId> counted_;
+};
+
+/// One reader at a time: the server's position in the directory is one.
+class Turn {
+ public:
+  explicit Turn(DirectoryHandle& directory) : directory_(directory) { directory_.busy = true; }
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+  ~Turn() {
+    directory_.busy = false;
+    directory_.changed.cancel();
+  }
+
+ private:
+  DirectoryHandle& directory_;
+};
+
+awaitable<void> list(Mount& mount, Request& request, std::size_t size, off_t offset, FileInfo file,
+                     bool plus) {
+  const Directory directory = mount.directories().find(file->fh);
+  if (!directory)
+    co_return request.reply_errno(EBADF);
+  const auto cancellation = co_await boost::asio::this_coro::cancellation_state;
+  while (directory->busy) {
+    co_await wait(*directory);
+    if (cancellation.cancelled() != boost::asio::cancellation_type::none)
+      co_return request.reply_errno(EINTR);
+  }
+  const Turn turn(*directory);
+  seek(*directory, static_cast<std::uint64_t>(offset));
+  Listing listing(mount, request, size);
+  error_code error;
+  for (;;) {
+    error = co_await fill(mount, *directory);
+    if (error || directory->entries.empty())
+      break;
+    const std::shared_ptr<Entry> entry = directory->entries.front();
+    if (plus) {
+      co_await looked_up(mount, directory, entry);
+      if (!entry->is_dot() && entry->state != Entry::State::done) {
+        error = proto::Error::withdrawn;
+        break;
+      }
+    }
+    const bool vanished = entry->error == as_error(ENOENT);
+    if (!vanished && !(plus ? listing.add_plus(*entry, *directory->node) : listing.add(*entry)))
+      break;
+    directory->position = entry->cookie;
+    directory->entries.pop_front();
+  }
+  if (error && listing.empty())
+    co_return request.reply_error(error);
+  listing.reply();
+}
+
+}  // namespace
+
+awaitable<void> opendir(Mount& mount, Request& request, fuse_ino_t ino, FileInfo file) {
+  const NodeRef node = mount.nodes().find(ino);
+  if (!node)
+    co_return request.reply_errno(ESTALE);
+  auto clone =
+      co_await mount.with_fid(node, [&](proto::Fid fid) { return mount.client().clone(fid); });
+  if (!clone)
+    co_return request.reply_error(clone.error());
+  auto opened = co_await mount.client().open(std::move(*clone), kWireDirectory);
+  if (!opened)
+    co_return request.reply_error(opened.error());
+  fuse_file_info reply = *file;
+  reply.fh = mount.directories().add(
+      std::make_shared<DirectoryHandle>(mount.io(), std::move(*opened), node));
+  if (!request.reply_open(reply))
+    mount.directories().remove(reply.fh);
+}
+
+awaitable<void> readdir(Mount& mount, Request& request, fuse_ino_t, std::size_t size, off_t offset,
+                        FileInfo file) {
+  return list(mount, request, size, offset, file, false);
+}
+
+awaitable<void> readdirplus(Mount& mount, Request& request, fuse_ino_t, std::size_t size,
+                            off_t offset, FileInfo file) {
+  return list(mount, request, size, offset, file, true);
+}
+
+awaitable<void> releasedir(Mount& mount, Request& request, fuse_ino_t, FileInfo file) {
+  mount.directories().remove(file->fh);
+  request.reply_ok();
+  co_return;
+}
+
+awaitable<void> fsyncdir(Mount& mount, Request& request, fuse_ino_t, int datasync, FileInfo file) {
+  const Directory directory = mount.directories().find(file->fh);
+  if (!directory)
+    co_return request.reply_errno(EBADF);
+  request.reply_error(co_await mount.client().fsync(directory->file.fid.fid(), datasync != 0));
+}
+
+}  // namespace fuse9p::fs

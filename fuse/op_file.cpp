@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: MIT
+#include "fuse/attr.hpp"
+#include "fuse/operations.hpp"
+
+#include <boost/asio/experimental/awaitable_operators.hpp>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+
+namespace fuse9p::fs {
+namespace {
+
+using namespace boost::asio::experimental::awaitable_operators;
+
+// 9P2000.L's open flags: Linux's numbers on x86, whatever this machine has.
+struct FlagPair {
+  int host;
+  std::uint32_t wire;
+};
+constexpr FlagPair kOpenFlags[] = {
+    {O_EXCL, 0200},        {O_TRUNC, 01000},  {O_APPEND, 02000},
+    {O_NOFOLLOW, 0400000}, {O_DSYNC, 010000}, {O_SYNC & ~O_DSYNC, 04000000},
+};
+constexpr std::uint32_t kWireCreate = 0100;
+
+/// O_DIRECT and the like are the kernel's business: servers refuse them.
+std::uint32_t wire_flags(int flags) {
+  auto wire = static_cast<std::uint32_t>(flags & O_ACCMODE);
+  for (const FlagPair& pair : kOpenFlags) {
+    if ((flags & pair.host) == pair.host)
+      wire |= pair.wire;
+  }
+  return wire;
+}
+
+std::shared_ptr<FileHandle> make_handle(Mount& mount, OpenFile opened, NodeRef node, int flags) {
+  auto handle = std::make_shared<FileHandle>(std::move(opened), std::move(node));
+  const bool append_only = (handle->file.qid.type & proto::qid_type::kAppend) != 0;
+  handle->writable = (flags & O_ACCMODE) != O_RDONLY;
+  handle->in_order = (flags & O_APPEND) != 0 || append_only;
+  // A file of length 0 that is opened for reading may be synthetic: what it holds is made when it
+  // is read, and the page cache would not ask beyond its length.
+  const Attributes& attributes = handle->node->attributes;
+  handle->stream = !handle->writable && attributes.type() == S_IFREG && attributes.size == 0;
+  handle->direct = handle->stream || mount.settings().direct_io;
+  return handle;
+}
+
+/// Were the pages that the kernel has read from this very content? Then it may keep them.
+bool pages_are_valid(Node& node) {
+  const bool valid = node.cached_content && same_content(*node.cached_content, node.attributes);
+  node.cached_content = node.attributes;
+  return valid;
+}
+
+fuse_file_info open_reply(Mount& mount, const FileInfo& asked, std::shared_ptr<FileHandle> handle,
+                          bool keep_cache) {
+  fuse_file_info reply = *asked;
+  reply.direct_io = handle->direct ? 1 : 0;
+  reply.keep_cache = keep_cache && !handle->direct ? 1 : 0;
+  reply.fh = mount.files().add(std::move(handle));
+  return reply;
+}
+
+/// For work that runs beside other work: it hears of the request's interrupt, as a value.
+template <class T>
+awaitable<T> interruptible(awaitable<T> work) {
+  co_await boost::asio::this_coro::reset_cancellation_state(
+      boost::asio::enable_total_cancellation());
+  co_await boost::asio::this_coro::throw_if_cancelled(false);
+  co_return co_await std::move(work);
+}
+
+awaitable<result<FidHandle>> clone_of(Mount& mount, NodeRef node) {
+  co_return co_await mount.with_fid(node,
+                                    [&](proto::Fid fid) { return mount.client().clone(fid); });
+}
+
+/// The size, if it was learnt a moment ago and nothing of ours has changed it since.
+std::optional<std::uint64_t> known_size(const Node& node) {
+  if (node.fresh_until <= Clock::now())
+    return std::nullopt;
+  return node.attributes.size;
+}
+
+}  // namespace
+
+awaitable<void> open(Mount& mount, Request& request, fuse_ino_t ino, FileInfo file) {
+  request.set_patience(Patience::none);
+  const NodeRef node = mount.nodes().find(ino);
+  if (!node || node->unlinked())
+    co_return request.reply_errno(ESTALE);
+  // Close to open: what the file is like now decides about cached pages. Asked while the fid is
+  // cloned, so that it costs no time.
+  auto [validated, clone] =
+      co_await (interruptible(refresh(mount, node)) && interruptible(clone_of(mount, node)));
+  if (validated)
+    co_return request.reply_error(validated);
+  if (!clone)
+    co_return request.reply_error(clone.error());
+  auto opened = co_await mount.client().open(std::move(*clone), wire_flags(file->flags));
+  if (!opened)
+    co_return request.reply_error(opened.error());
+  const bool keep = pages_are_valid(*node);
+  if ((file->flags & O_TRUNC) != 0) {
+    node->attributes.size = 0;
+    node->cached_content.reset();
+    node->fresh_until = {};
+  }
+  const auto handle = make_handle(mount, std::move(*opened), node, file->flags);
+  const fuse_file_info reply = open_reply(mount, file, handle, keep);
+  if (!request.reply_open(reply))
+    mount.files().remove(reply.fh);
+}
+
+awaitable<void> create(Mount& mount, Request& request, fuse_ino_t parent, std::string name,
+                       mode_t mode, FileInfo file) {
+  const NodeRef directory = mount.nodes().find(parent);
+  if (!directory)
+    co_return request.reply_errno(ESTALE);
+  auto clone = co_await clone_of(mount, directory);
+  if (!clone)
+    co_return request.reply_error(clone.error());
+  const mode_t permissions = mode & ~static_cast<mode_t>(S_IFMT);
+  auto opened =
+      co_await mount.client().create(std::move(*clone), name, wire_flags(file->flags) | kWireCreate,
+                                     permissions, group_for(request, *directory));
+  if (!opened)
+    co_return request.reply_error(opened.error());
+  // The file exists and is open: an interrupt from here on is no failure any more.
+  auto attributes = co_await mount.client().getattr(opened->fid.fid());
+  if (!attributes && !interrupted(attributes.error()))
+    co_return request.reply_error(attributes.error());
+  const bool known = attributes.has_value();
+  if (!known) {
+    Attributes guess;
+    guess.qid = opened->qid;
+    guess.mode = permissions | S_IFREG;
+    guess.uid = request.uid();
+    guess.gid = group_for(request, *directory);
+    attributes = guess;
+  }
+  const NodeRef node = mount.nodes().remember(*directory, name, *attributes);
+  directory->fresh_until = {};
+  if (!known)
+    node->fresh_until = {};
+  node->cached_content = node->attributes;
+  const auto handle = make_handle(mount, std::move(*opened), node, file->flags);
+  const fuse_file_info reply = open_reply(mount, file, handle, false);
+  mount.nodes().looked_up(*node);
+  const fuse_entry_param entry = mount.entry_of(*node);
+  if (!request.reply_create(entry, reply)) {
+    mount.files().remove(reply.fh);
+    mount.nodes().forget(entry.ino, 1);
+  }
+}
+
+awaitable<void> read(Mount& mount, Request& request, fuse_ino_t, std::size_t size, off_t offset,
+                     FileInfo file) {
+  const auto handle = mount.files().find(file->fh);
+  if (!handle)
+    co_return request.reply_errno(EBADF);
+  if (handle->stream)
+    request.set_patience(Patience::none);
+  // Ours until the reply is out. (Named, as any aggregate in a co_await must be: g++ 12 copies an
+  // unnamed one bit by bit.)
+  auto memory = std::make_shared_for_overwrite<std::byte[]>(size);
+  const std::span<std::byte> bytes(memory.get(), size);
+  const proto::Buffer destination{std::move(memory), bytes};
+  const auto done = co_await mount.client().read(
+      handle->file, static_cast<std::uint64_t>(offset), destination,
+      handle->stream ? ReadMode::stream : ReadMode::exact, known_size(*handle->node));
+  // The kernel takes a short answer through the page cache for the end of the file and cuts it off
+  // there: with an error behind it, only a direct read may be short.
+  const bool usable = handle->direct && done.bytes > 0;
+  if (done.error && !usable)
+    co_return request.reply_error(done.error);
+  request.reply_data(bytes.first(done.bytes));
+}
+
+awaitable<void> write(Mount& mount, Request& request, fuse_ino_t, proto::ConstBuffer data,
+                      off_t offset, FileInfo file) {
+  const auto handle = mount.files().find(file->fh);
+  if (!handle)
+    co_return request.reply_errno(EBADF);
+  const auto start = static_cast<std::uint64_t>(offset);
+  const auto done =
+      co_await mount.client().write(handle->file, start, std::move(data), handle->in_order);
+  Node& node = *handle->node;
+  node.fresh_until = {};
+  node.attributes.size = std::max(node.attributes.size, start + done.bytes);
+  if (done.bytes == 0)
+    co_return request.reply_error(done.error);
+  request.reply_written(done.bytes);
+}
+
+/// Nothing is held back here: every write was answered by the server before write(2) returned.
+awaitable<void> flush(Mount&, Request& request, fuse_ino_t, FileInfo) {
+  request.reply_ok();
+  co_return;
+}
+
+awaitable<void> release(Mount& mount, Request& request, fuse_ino_t, FileInfo file) {
+  mount.files().remove(file->fh);  // the Tclunk goes out by itself; nobody waits for it
+  request.reply_ok();
+  co_return;
+}
+
+awaitable<void> fsync(Mount& mount, Request& request, fuse_ino_t, int datasync, FileInfo file) {
+  const auto handle = mount.files().find(file->fh);
+  if (!handle)
+    co_return request.reply_errno(EBADF);
+  request.reply_error(co_await mount.client().fsync(handle->file.fid.fid(), datasync != 0));
+}
+
+}  // namespace fuse9p::fs

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+#include "fuse/operations.hpp"
+
+#include <cerrno>
+
+namespace fuse9p::fs {
+
+awaitable<result<NodeRef>> look_up(Mount& mount, NodeRef parent, std::string name) {
+  auto walked = co_await mount.with_directory(
+      parent, [&](proto::Fid fid) { return mount.client().walk(fid, name); });
+  if (!walked)
+    co_return walked.error();
+  const auto attributes = co_await mount.client().getattr(walked->fid.fid());
+  if (!attributes)
+    co_return attributes.error();
+  NodeRef node = mount.nodes().remember(*parent, name, *attributes);
+  mount.fids().insert(*node, UserId::mount, std::move(walked->fid));
+  co_return node;
+}
+
+void reply_entry(Mount& mount, Request& request, Node& node) {
+  // Counted first: the kernel may forget it again before the reply returns.
+  mount.nodes().looked_up(node);
+  const NodeId id = node.id();
+  if (!request.reply_entry(mount.entry_of(node)))
+    mount.nodes().forget(id, 1);
+}
+
+awaitable<void> lookup(Mount& mount, Request& request, fuse_ino_t parent, std::string name) {
+  const NodeRef directory = mount.nodes().find(parent);
+  if (!directory)
+    co_return request.reply_errno(ESTALE);
+  const auto found = co_await look_up(mount, directory, name);
+  if (found)
+    co_return reply_entry(mount, request, **found);
+  const auto negative = mount.settings().negative_timeout;
+  if (found.error() != as_error(ENOENT) || negative.count() == 0)
+    co_return request.reply_error(found.error());
+  fuse_entry_param nothing{};
+  nothing.entry_timeout = std::chrono::duration<double>(negative).count();
+  request.reply_entry(nothing);
+}
+
+}  // namespace fuse9p::fs

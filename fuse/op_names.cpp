@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: MIT
+#include "fuse/operations.hpp"
+
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include <cerrno>
+#include <climits>
+
+namespace fuse9p::fs {
+namespace {
+
+/// Answers with what was just made. The name exists: an interrupt from here on must not make it
+/// look as if it did not, so what could not be learnt is made up, and the kernel is told not to
+/// keep it.
+awaitable<void> reply_made(Mount& mount, Request& request, NodeRef parent, std::string name,
+                           proto::Qid qid, mode_t mode) {
+  const auto found = co_await look_up(mount, parent, name);
+  if (found)
+    co_return reply_entry(mount, request, **found);
+  if (!interrupted(found.error()))
+    co_return request.reply_error(found.error());
+  Attributes guess;
+  guess.qid = qid;
+  guess.mode = mode;
+  guess.uid = request.uid();
+  guess.gid = request.gid();
+  const NodeRef node = mount.nodes().remember(*parent, name, guess);
+  node->fresh_until = {};
+  reply_entry(mount, request, *node);
+}
+
+/// Makes a name with `use(fid of the directory)`, an awaitable<result<Qid>>, and answers.
+template <class Use>
+awaitable<void> make(Mount& mount, Request& request, fuse_ino_t parent, std::string name,
+                     mode_t mode, Use use) {
+  const NodeRef directory = mount.nodes().find(parent);
+  if (!directory)
+    co_return request.reply_errno(ESTALE);
+  const gid_t gid = group_for(request, *directory);
+  const auto qid = co_await mount.with_directory(
+      directory, [&](proto::Fid fid) { return use(fid, std::string_view(name), gid); });
+  if (!qid)
+    co_return request.reply_error(qid.error());
+  co_await reply_made(mount, request, directory, name, *qid, mode);
+}
+
+awaitable<void> remove(Mount& mount, Request& request, fuse_ino_t parent, std::string name,
+                       bool directory_wanted) {
+  const NodeRef directory = mount.nodes().find(parent);
+  if (!directory)
+    co_return request.reply_errno(ESTALE);
+  const error_code error = co_await mount.with_directory(directory, [&](proto::Fid fid) {
+    return mount.client().unlink(fid, name, directory_wanted);
+  });
+  if (error)
+    co_return request.reply_error(error);
+  if (const NodeRef gone = mount.nodes().unlink(*directory, name)) {
+    mount.fids().drop(*gone);  // its path may be nobody's now, or another name's
+    gone->attributes.nlink -= gone->attributes.nlink > 0 ? 1 : 0;
+    gone->fresh_until = {};
+  }
+  directory->fresh_until = {};
+  request.reply_ok();
+}
+
+}  // namespace
+
+gid_t group_for(const Request& request, const Node& parent) {
+  const bool inherited = (parent.attributes.mode & S_ISGID) != 0;
+  return inherited ? parent.attributes.gid : request.gid();
+}
+
+awaitable<void> readlink(Mount& mount, Request& request, fuse_ino_t ino) {
+  const NodeRef node = mount.nodes().find(ino);
+  if (!node)
+    co_return request.reply_errno(ESTALE);
+  const auto target =
+      co_await mount.with_fid(node, [&](proto::Fid fid) { return mount.client().readlink(fid); });
+  if (!target)
+    co_return request.reply_error(target.error());
+  if (target->empty() || target->size() >= PATH_MAX)
+    co_return request.reply_errno(EIO);
+  request.reply_readlink(*target);
+}
+
+awaitable<void> mkdir(Mount& mount, Request& request, fuse_ino_t parent, std::string name,
+                      mode_t mode) {
+  const auto use = [&, mode](proto::Fid fid, std::string_view named, gid_t gid) {
+    return mount.client().mkdir(fid, named, mode & ~static_cast<mode_t>(S_IFMT), gid);
+  };
+  co_await make(mount, request, parent, std::move(name), mode | S_IFDIR, use);
+}
+
+awaitable<void> mknod(Mount& mount, Request& request, fuse_ino_t parent, std::string name,
+                      mode_t mode, dev_t device) {
+  const auto use = [&, mode, device](proto::Fid fid, std::string_view named, gid_t gid) {
+    return mount.client().mknod(fid, named, mode, gnu_dev_major(device), gnu_dev_minor(device),
+                                gid);
+  };
+  co_await make(mount, request, parent, std::move(name), mode, use);
+}
+
+awaitable<void> symlink(Mount& mount, Request& request, std::string target, fuse_ino_t parent,
+                        std::string name) {
+  const auto use = [&](proto::Fid fid, std::string_view named, gid_t gid) {
+    return mount.client().symlink(fid, named, target, gid);
+  };
+  co_await make(mount, request, parent, std::move(name), S_IFLNK | 0777, use);
+}
+
+awaitable<void> link(Mount& mount, Request& request, fuse_ino_t ino, fuse_ino_t new_parent,
+                     std::string new_name) {
+  const NodeRef node = mount.nodes().find(ino);
+  const NodeRef directory = mount.nodes().find(new_parent);
+  if (!node || !directory)
+    co_return request.reply_errno(ESTALE);
+  const auto file = co_await mount.fids().acquire(node, UserId::mount);
+  if (!file)
+    co_return request.reply_error(file.error());
+  const error_code error = co_await mount.with_directory(
+      directory, [&](proto::Fid fid) { return mount.client().link(fid, file->fid(), new_name); });
+  if (error)
+    co_return request.reply_error(error);
+  mount.nodes().add_link(*node, *directory, new_name);
+  const error_code refreshed = co_await refresh(mount, node);
+  if (refreshed && !interrupted(refreshed))
+    co_return request.reply_error(refreshed);
+  if (refreshed) {
+    ++node->attributes.nlink;
+    node->fresh_until = {};
+  }
+  reply_entry(mount, request, *node);
+}
+
+awaitable<void> unlink(Mount& mount, Request& request, fuse_ino_t parent, std::string name) {
+  return remove(mount, request, parent, std::move(name), false);
+}
+
+awaitable<void> rmdir(Mount& mount, Request& request, fuse_ino_t parent, std::string name) {
+  return remove(mount, request, parent, std::move(name), true);
+}
+
+awaitable<void> rename(Mount& mount, Request& request, fuse_ino_t parent, std::string name,
+                       fuse_ino_t new_parent, std::string new_name, unsigned flags) {
+  if (flags != 0)  // 9P has neither RENAME_NOREPLACE nor RENAME_EXCHANGE
+    co_return request.reply_errno(EINVAL);
+  const NodeRef from = mount.nodes().find(parent);
+  const NodeRef to = mount.nodes().find(new_parent);
+  if (!from || !to)
+    co_return request.reply_errno(ESTALE);
+  const auto target = co_await mount.fids().acquire(to, UserId::mount);
+  if (!target)
+    co_return request.reply_error(target.error());
+  const error_code error = co_await mount.with_directory(from, [&](proto::Fid fid) {
+    return mount.client().rename(fid, name, target->fid(), new_name);
+  });
+  if (error)
+    co_return request.reply_error(error);
+  Node* moved = from->child(name);
+  Node* replaced = to->child(new_name);
+  if (moved != nullptr && moved == replaced)  // two names of one file: rename(2) does nothing
+    co_return request.reply_ok();
+  if (replaced != nullptr) {
+    mount.fids().drop(*replaced);
+    replaced->attributes.nlink -= replaced->attributes.nlink > 0 ? 1 : 0;
+  }
+  // A server that goes by path has lost the fids of what moved and of all below.
+  if (moved != nullptr)
+    mount.fids().drop_below(*moved);
+  mount.nodes().rename(*from, name, *to, new_name);
+  from->fresh_until = to->fresh_until = {};
+  request.reply_ok();
+}
+
+}  // namespace fuse9p::fs

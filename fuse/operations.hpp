@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+// The operations of a mount: one coroutine per FUSE request that waits for the server, each reading
+// top-down like the 9P conversation that it is. They stand in op_<family>.cpp. What is absent from
+// the table is answered by libfuse with ENOSYS, from which the kernel makes what programs expect:
+// EOPNOTSUPP for xattrs and fallocate, ENOTTY for ioctl, its own locks, its own copying.
+#pragma once
+
+#include "fuse/mount.hpp"
+
+#include <fuse_lowlevel.h>
+
+#include <optional>
+#include <string>
+
+namespace fuse9p::fs {
+
+/// Userdata of the session: the Mount.
+extern const fuse_lowlevel_ops kOperations;
+
+using FileInfo = std::optional<fuse_file_info>;
+
+// op_lookup.cpp
+awaitable<void> lookup(Mount& mount, Request& request, fuse_ino_t parent, std::string name);
+/// The file of that name as the server has it now: walk, getattr, node. Used by what makes names.
+awaitable<result<NodeRef>> look_up(Mount& mount, NodeRef parent, std::string name);
+/// Answers with the entry, and takes the lookup back if the kernel did not want it.
+void reply_entry(Mount& mount, Request& request, Node& node);
+
+// op_attr.cpp
+awaitable<void> getattr(Mount& mount, Request& request, fuse_ino_t ino, FileInfo file);
+awaitable<void> setattr(Mount& mount, Request& request, fuse_ino_t ino, struct stat attributes,
+                        int to_set, FileInfo file);
+/// Fresh attributes of the node; ESTALE if the server has another file there now.
+awaitable<error_code> refresh(Mount& mount, NodeRef node);
+
+// op_names.cpp
+awaitable<void> readlink(Mount& mount, Request& request, fuse_ino_t ino);
+awaitable<void> mknod(Mount& mount, Request& request, fuse_ino_t parent, std::string name,
+                      mode_t mode, dev_t device);
+awaitable<void> mkdir(Mount& mount, Request& request, fuse_ino_t parent, std::string name,
+                      mode_t mode);
+awaitable<void> symlink(Mount& mount, Request& request, std::string target, fuse_ino_t parent,
+                        std::string name);
+awaitable<void> link(Mount& mount, Request& request, fuse_ino_t ino, fuse_ino_t new_parent,
+                     std::string new_name);
+awaitable<void> unlink(Mount& mount, Request& request, fuse_ino_t parent, std::string name);
+awaitable<void> rmdir(Mount& mount, Request& request, fuse_ino_t parent, std::string name);
+awaitable<void> rename(Mount& mount, Request& request, fuse_ino_t parent, std::string name,
+                       fuse_ino_t new_parent, std::string new_name, unsigned flags);
+/// The group of a new file: the directory's if that is setgid, else the caller's.
+gid_t group_for(const Request& request, const Node& parent);
+
+// op_file.cpp
+awaitable<void> open(Mount& mount, Request& request, fuse_ino_t ino, FileInfo file);
+awaitable<void> create(Mount& mount, Request& request, fuse_ino_t parent, std::string name,
+                       mode_t mode, FileInfo file);
+awaitable<void> read(Mount& mount, Request& request, fuse_ino_t ino, std::size_t size, off_t offset,
+                     FileInfo file);
+awaitable<void> write(Mount& mount, Request& request, fuse_ino_t ino, proto::ConstBuffer data,
+                      off_t offset, FileInfo file);
+awaitable<void> flush(Mount& mount, Request& request, fuse_ino_t ino, FileInfo file);
+awaitable<void> release(Mount& mount, Request& request, fuse_ino_t ino, FileInfo file);
+awaitable<void> fsync(Mount& mount, Request& request, fuse_ino_t ino, int datasync, FileInfo file);
+
+// op_dir.cpp
+awaitable<void> opendir(Mount& mount, Request& request, fuse_ino_t ino, FileInfo file);
+awaitable<void> readdir(Mount& mount, Request& request, fuse_ino_t ino, std::size_t size,
+                        off_t offset, FileInfo file);
+awaitable<void> readdirplus(Mount& mount, Request& request, fuse_ino_t ino, std::size_t size,
+                            off_t offset, FileInfo file);
+awaitable<void> releasedir(Mount& mount, Request& request, fuse_ino_t ino, FileInfo file);
+awaitable<void> fsyncdir(Mount& mount, Request& request, fuse_ino_t ino, int datasync,
+                         FileInfo file);
+
+// op_statfs.cpp
+awaitable<void> statfs(Mount& mount, Request& request, fuse_ino_t ino);
+
+}  // namespace fuse9p::fs

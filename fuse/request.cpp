@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: MIT
+#include "fuse/request.hpp"
+
+#include "src/log.hpp"
+
+#include <boost/asio/post.hpp>
+
+#include <cerrno>
+#include <cstring>
+
+namespace fuse9p::fs {
+
+namespace asio = boost::asio;
+
+namespace {
+
+/// The kernel tells of the first signal only: a later fatal one is found by looking.
+constexpr std::chrono::milliseconds kFatalSignalPoll{50};
+
+std::uint64_t last_number = 0;  // for the log only
+
+}  // namespace
+
+Request::Request(asio::io_context& io, fuse_req_t request, std::chrono::milliseconds grace)
+    : io_(io),
+      request_(request),
+      context_(*fuse_req_ctx(request)),
+      number_(++last_number),
+      grace_until_(std::chrono::steady_clock::now() + grace) {}
+
+Request::~Request() {
+  if (replied())
+    return;
+  log::error("a request was left without an answer: this is a bug in fuse9p");
+  reply_errno(EIO);
+}
+
+void Request::listen() {
+  fuse_req_interrupt_func(request_, &Request::on_interrupt, this);
+}
+
+/// Runs under libfuse's lock: it only posts.
+void Request::on_interrupt(fuse_req_t, void* self) {
+  auto* request = static_cast<Request*>(self);
+  asio::post(request->io_, [weak = request->weak_from_this()] {
+    if (const auto alive = weak.lock())
+      alive->interrupted();
+  });
+}
+
+void Request::interrupted() {
+  if (replied())
+    return;
+  const auto now = std::chrono::steady_clock::now();
+  if (patience_ == Patience::none || now >= grace_until_ || fatal_signal_pending(context_.pid)) {
+    log::debug("FUSE #{} interrupted: it is given up", number_);
+    return cancel_.emit(asio::cancellation_type::total);
+  }
+  check_again();
+}
+
+void Request::check_again() {
+  if (!timer_)
+    timer_ = std::make_unique<asio::steady_timer>(io_);
+  timer_->expires_at(std::min(grace_until_, std::chrono::steady_clock::now() + kFatalSignalPoll));
+  timer_->async_wait([weak = weak_from_this()](const error_code& error) {
+    const auto alive = weak.lock();
+    if (alive && !error)
+      alive->interrupted();
+  });
+}
+
+/// After this libfuse has forgotten the request, whatever the kernel says.
+fuse_req_t Request::take() {
+  if (timer_)
+    timer_->cancel();
+  return std::exchange(request_, nullptr);
+}
+
+void Request::trace(int number) const {
+  if (log::debugging())
+    log::debug("FUSE #{} = {}", number_, number == 0 ? "ok" : std::strerror(number));
+}
+
+void Request::reply_error(const error_code& error) {
+  reply_errno(errno_of(error));
+}
+
+void Request::reply_errno(int number) {
+  trace(number);
+  fuse_reply_err(take(), number);
+}
+
+bool Request::reply_entry(const fuse_entry_param& entry) {
+  trace(0);
+  return fuse_reply_entry(take(), &entry) == 0;
+}
+
+bool Request::reply_create(const fuse_entry_param& entry, const fuse_file_info& file) {
+  trace(0);
+  return fuse_reply_create(take(), &entry, &file) == 0;
+}
+
+bool Request::reply_open(const fuse_file_info& file) {
+  trace(0);
+  return fuse_reply_open(take(), &file) == 0;
+}
+
+bool Request::reply_data(std::span<const std::byte> data) {
+  trace(0);
+  return fuse_reply_buf(take(), reinterpret_cast<const char*>(data.data()), data.size()) == 0;
+}
+
+void Request::reply_attr(const struct stat& attributes, double timeout) {
+  trace(0);
+  fuse_reply_attr(take(), &attributes, timeout);
+}
+
+void Request::reply_readlink(const std::string& target) {
+  trace(0);
+  fuse_reply_readlink(take(), target.c_str());
+}
+
+void Request::reply_written(std::size_t bytes) {
+  trace(0);
+  fuse_reply_write(take(), bytes);
+}
+
+void Request::reply_statfs(const struct statvfs& statistics) {
+  trace(0);
+  fuse_reply_statfs(take(), &statistics);
+}
+
+}  // namespace fuse9p::fs

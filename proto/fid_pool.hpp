@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+// FidPool hands out fid numbers, small and dense (some servers take only 0..1023), and knows
+// when one may be used again: when its Rclunk (or Rremove) came, never before, and never while a
+// request that names it is unresolved.
+//
+//   free -> live -> retired -> clunking -> free
+//                   retired: nobody wants it, but requests that name it are still out
+//                              clunking: Tclunk (or Tremove) was sent; its reply is awaited
+#pragma once
+
+#include "proto/types.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <vector>
+
+namespace fuse9p::proto {
+
+class FidPool {
+ public:
+  /// `limit`: numbers 0..limit-1.
+  explicit FidPool(std::uint32_t limit = 0x7FFFFFFF) : limit_(limit) {}
+
+  /// A number that was used before, the one freed longest ago; else the next. None at the limit.
+  std::optional<Fid> acquire();
+
+  /// Takes this very number if it was handed out before and is free now.
+  bool seize(Fid fid);
+
+  /// A request that names `fid` goes out, and its fate is known. end() says whether the fid was
+  /// retired meanwhile and its Tclunk is now due.
+  void begin(Fid fid);
+  [[nodiscard]] bool end(Fid fid);
+
+  /// Its holder has done with it. True: send the Tclunk now. False: end() will say when.
+  [[nodiscard]] bool retire(Fid fid);
+
+  /// The server has no such fid (any more): Rclunk came, or the request that would have made it
+  /// failed. Unresolved requests that name it keep the number until their end().
+  void release(Fid fid);
+
+  std::size_t in_use() const { return in_use_; }
+  bool is_free(Fid fid) const {
+    return to_int(fid) >= fids_.size() || fids_[to_int(fid)].state == State::free;
+  }
+
+ private:
+  enum class State : std::uint8_t { free, live, retired, clunking, released };
+  struct Record {
+    State state = State::free;
+    std::uint32_t requests = 0;
+  };
+
+  Record& at(Fid fid) { return fids_[to_int(fid)]; }
+  void set_free(Fid fid);
+
+  std::uint32_t limit_;
+  std::vector<Record> fids_;
+  std::deque<Fid> free_;  // freed longest ago first: a late reply rarely meets a new owner
+  std::size_t in_use_ = 0;
+};
+
+}  // namespace fuse9p::proto

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT
+#include "proto/handshake.hpp"
+
+#include "proto/multiplexer.hpp"
+#include "proto/text.hpp"
+
+#include <algorithm>
+
+namespace fuse9p::proto {
+namespace {
+
+constexpr Tag kAttachTag{0};
+
+bool is_error(MessageType type) {
+  return type == MessageType::Rlerror || type == MessageType::Rerror;
+}
+
+std::string words_of(MessageType type, ByteView body, Dialect dialect) {
+  const auto [error, ename] = parse_error(type, body, dialect);
+  return ename.empty() ? error.message() : std::string(ename);
+}
+
+}  // namespace
+
+Handshake::Action Handshake::start() {
+  attaching_ = false;
+  parameters_.dialect = config_.dialects.at(attempt_);
+  Action action{.kind = Action::Kind::send};
+  action.error =
+      encode_frame(action.frame, kNoTag,
+                   Tversion{.msize = config_.msize, .version = version_string(parameters_.dialect)},
+                   parameters_.dialect);
+  return action;
+}
+
+Handshake::Action Handshake::received(ByteView frame) {
+  const Header header = decode_header(frame.first<kHeaderSize>());
+  const ByteView body = frame.subspan(kHeaderSize);
+  return attaching_ ? on_attach(header, body) : on_version(header, body);
+}
+
+Handshake::Action Handshake::on_version(const Header& header, ByteView body) {
+  if (is_error(header.type))
+    return refused(words_of(header.type, body, parameters_.dialect));
+  const auto answer = decode<Rversion>(body, parameters_.dialect, Leftover::ignore);
+  if (header.type != MessageType::Rversion || !answer)
+    return fail(Error::unexpected_reply, "does not speak 9P: expected Rversion");
+  const auto accepted = std::ranges::find(config_.dialects, answer->version,
+                                          [](Dialect dialect) { return version_string(dialect); });
+  if (accepted == config_.dialects.end())
+    return refused(answer->version);
+  if (answer->msize < kLeastMsize)
+    return fail(Error::message_too_large, "grants msize " + std::to_string(answer->msize) +
+                                              ", at least " + std::to_string(kLeastMsize) +
+                                              " is needed");
+  parameters_.dialect = *accepted;
+  parameters_.msize = std::min(answer->msize, config_.msize);
+  return attach();
+}
+
+Handshake::Action Handshake::refused(std::string_view answer) {
+  answers_ += (answers_.empty() ? "" : ", ");
+  answers_ += "\"" + std::string(version_string(parameters_.dialect)) + "\" was answered with " +
+              quoted(answer);
+  if (++attempt_ < config_.dialects.size())
+    return {.kind = Action::Kind::reconnect};
+  return fail(Error::unexpected_reply, "no common version: " + answers_);
+}
+
+Handshake::Action Handshake::attach() {
+  attaching_ = true;
+  Action action{.kind = Action::Kind::send};
+  action.error = encode_frame(action.frame, kAttachTag,
+                              Tattach{.fid = config_.root,
+                                      .afid = kNoFid,
+                                      .uname = config_.uname,
+                                      .aname = config_.aname,
+                                      .n_uname = config_.n_uname},
+                              parameters_.dialect);
+  if (action.error || action.frame.size() > parameters_.msize)
+    return fail(Error::message_too_large, "uname and aname do not fit into a message");
+  return action;
+}
+
+Handshake::Action Handshake::on_attach(const Header& header, ByteView body) {
+  const std::string who = "attach as uname=" + quoted(config_.uname) +
+                          " n_uname=" + std::to_string(config_.n_uname) +
+                          " aname=" + quoted(config_.aname);
+  if (is_error(header.type))
+    return fail(parse_error(header.type, body, parameters_.dialect).first,
+                "refuses to " + who + ": " + words_of(header.type, body, parameters_.dialect));
+  const auto answer = decode<Rattach>(body, parameters_.dialect, Leftover::ignore);
+  if (header.type != MessageType::Rattach || header.tag != kAttachTag || !answer)
+    return fail(Error::unexpected_reply, "expected Rattach after " + who);
+  parameters_.root_qid = answer->qid;
+  return {.kind = Action::Kind::done};
+}
+
+Handshake::Action Handshake::fail(error_code error, std::string message) {
+  return {.kind = Action::Kind::failed, .error = error, .message = std::move(message)};
+}
+
+}  // namespace fuse9p::proto

@@ -1,0 +1,371 @@
+// SPDX-License-Identifier: MIT
+#include "src/client.hpp"
+
+#include "src/bulk.hpp"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <algorithm>
+#include <cerrno>
+
+namespace fuse9p {
+
+namespace asio = boost::asio;
+using proto::Fid;
+
+namespace {
+
+constexpr std::uint32_t kPage = 4096;
+constexpr std::uint32_t kRemoveDirectory = 0x200;  // AT_REMOVEDIR
+
+template <class T>
+Fids fids_of(const T& request) {
+  Fids fids;
+  std::apply(
+      [&](const auto&... field) {
+        const auto add = [&](const auto& value) {
+          if constexpr (std::is_same_v<std::remove_cvref_t<decltype(value)>, Fid>) {
+            if (value != proto::kNoFid)
+              fids.push_back(value);
+          }
+        };
+        (add(request.*field.member), ...);
+      },
+      T::fields);
+  return fids;
+}
+
+error_code as_error(int number) {
+  return {number, proto::server_category()};
+}
+
+/// "I don't have this message": not to be asked again on this connection.
+bool is_unsupported(const error_code& error) {
+  constexpr int kKernelNotSupported = 524;  // ENOTSUPP, which leaks from some servers
+  return error.category() == proto::server_category() &&
+         (error.value() == EOPNOTSUPP || error.value() == ENOSYS ||
+          error.value() == kKernelNotSupported);
+}
+
+/// Did the server refuse it, so that it surely has not happened?
+bool refused(const error_code& error) {
+  return error.category() == proto::server_category() || error == proto::Error::withdrawn ||
+         error == proto::Error::message_too_large;
+}
+
+}  // namespace
+
+// ---- FidHandle
+
+FidHandle& FidHandle::operator=(FidHandle&& other) noexcept {
+  reset();
+  client_ = std::exchange(other.client_, nullptr);
+  fid_ = other.fid_;
+  return *this;
+}
+
+void FidHandle::reset() {
+  if (Client* client = std::exchange(client_, nullptr))
+    client->retire(fid_);
+}
+
+void FidHandle::forget() {
+  if (Client* client = std::exchange(client_, nullptr))
+    client->fids_.release(fid_);
+}
+
+// ---- Client
+
+Client::Client(asio::io_context& io, Established established,
+               const proto::MultiplexerLimits& limits, Events events)
+    : events_(std::move(events)),
+      connection_(io, std::move(established), limits),
+      root_(*this, *fids_.acquire()),
+      root_qid_(established.parameters.root_qid) {
+  connection_.run({.lost = [this](error_code, const std::string& why) { events_.lost(why); },
+                   .settled = [this](const Fids& fids) { on_settled(fids); },
+                   .stray_fid = [this](Fid fid) { on_stray_fid(fid); }});
+}
+
+std::uint32_t Client::chunk(std::uint32_t iounit) const {
+  const std::uint32_t most = connection_.msize() - proto::kIoHeaderSize;
+  const std::uint32_t bytes = iounit == 0 ? most : std::min(iounit, most);
+  return bytes >= kPage ? bytes / kPage * kPage : bytes;
+}
+
+// ---- fids
+
+result<FidHandle> Client::new_fid() {
+  const auto fid = fids_.acquire();
+  if (!fid)
+    return as_error(ENFILE);
+  return FidHandle(*this, *fid);
+}
+
+void Client::retire(Fid fid) {
+  if (fids_.retire(fid))
+    send_clunk(fid);
+}
+
+/// The number is free when the answer is here, whatever it says.
+void Client::send_clunk(Fid fid) {
+  if (!connection_.is_open())
+    return;
+  connection_.start(proto::outgoing(proto::Tclunk{fid}, connection_.dialect()), {},
+                    [this, fid](error_code, const proto::Reply&) { fids_.release(fid); });
+}
+
+void Client::on_settled(const Fids& fids) {
+  for (const Fid fid : fids) {
+    if (fids_.end(fid))
+      send_clunk(fid);
+  }
+}
+
+/// A server that answered after its Rflush may have made the fid behind our back. If the number is
+/// in use by now it was made anew, and is better left alone.
+void Client::on_stray_fid(Fid fid) {
+  if (fids_.seize(fid))
+    retire(fid);
+}
+
+// ---- calls
+
+template <proto::Request T>
+awaitable<result<proto::reply_of_t<T>>> Client::call(const T& request) {
+  // Encoded here and now: the coroutine may start after what `request` views is gone.
+  return call_encoded<proto::reply_of_t<T>>(proto::outgoing(request, connection_.dialect()),
+                                            fids_of(request));
+}
+
+template <proto::Message R>
+awaitable<result<R>> Client::call_encoded(proto::Outgoing request, Fids fids) {
+  const Connection::Outcome outcome = co_await call_raw(std::move(request), fids);
+  if (outcome.error)
+    co_return outcome.error;
+  co_return outcome.reply.as<R>();
+}
+
+awaitable<Connection::Outcome> Client::call_raw(proto::Outgoing request, Fids fids) {
+  // One interrupt ends the whole operation: what has not been sent yet is not sent any more.
+  const auto state = co_await asio::this_coro::cancellation_state;
+  if (state.cancelled() != asio::cancellation_type::none)
+    co_return Connection::Outcome{proto::Error::withdrawn, {}};
+  for (const Fid fid : fids)
+    fids_.begin(fid);
+  co_return co_await connection_.call(std::move(request), fids);
+}
+
+// ---- verbs
+
+awaitable<result<Walked>> Client::walk(Fid from, std::string_view name) {
+  auto newfid = new_fid();
+  if (!newfid)
+    co_return newfid.error();
+  proto::Twalk request{.fid = from, .newfid = newfid->fid(), .wname = {}};
+  request.wname.push_back(name);
+  const auto reply = co_await call(request);
+  if (!reply) {
+    if (refused(reply.error()))
+      newfid->forget();
+    co_return reply.error();
+  }
+  // Less than asked for: the spec makes no fid then, diod does. The Tclunk does no harm.
+  if (reply->qid.size() != 1)
+    co_return reply->qid.empty() ? as_error(ENOENT) : as_error(EIO);
+  co_return Walked{std::move(*newfid), reply->qid.front()};
+}
+
+awaitable<result<FidHandle>> Client::clone(Fid from) {
+  auto newfid = new_fid();
+  if (!newfid)
+    co_return newfid.error();
+  const auto reply = co_await call(proto::Twalk{.fid = from, .newfid = newfid->fid(), .wname = {}});
+  if (!reply) {
+    if (refused(reply.error()))
+      newfid->forget();
+    co_return reply.error();
+  }
+  co_return std::move(*newfid);
+}
+
+awaitable<result<Attributes>> Client::getattr(Fid fid) {
+  const auto reply = co_await call(proto::Tgetattr{.fid = fid, .request_mask = kGetattrBasic});
+  if (!reply)
+    co_return reply.error();
+  co_return attributes_of(*reply);
+}
+
+awaitable<error_code> Client::setattr(proto::Tsetattr changes) {
+  co_return (co_await call(changes)).error();
+}
+
+awaitable<result<proto::Rstatfs>> Client::statfs(Fid fid) {
+  return call(proto::Tstatfs{.fid = fid});
+}
+
+awaitable<result<std::string>> Client::readlink(Fid fid) {
+  const auto reply = co_await call(proto::Treadlink{.fid = fid});
+  if (!reply)
+    co_return reply.error();
+  co_return std::string(reply->target);
+}
+
+awaitable<result<OpenFile>> Client::open(FidHandle fid, std::uint32_t flags) {
+  const auto reply = co_await call(proto::Tlopen{.fid = fid.fid(), .flags = flags});
+  if (!reply)
+    co_return reply.error();
+  co_return OpenFile{std::move(fid), reply->qid, reply->iounit};
+}
+
+awaitable<result<OpenFile>> Client::create(FidHandle fid, std::string_view name,
+                                           std::uint32_t flags, std::uint32_t mode,
+                                           std::uint32_t gid) {
+  const auto reply = co_await call(
+      proto::Tlcreate{.fid = fid.fid(), .name = name, .flags = flags, .mode = mode, .gid = gid});
+  if (!reply)
+    co_return reply.error();
+  co_return OpenFile{std::move(fid), reply->qid, reply->iounit};
+}
+
+awaitable<error_code> Client::fsync(Fid fid, bool datasync) {
+  co_return (co_await call(proto::Tfsync{.fid = fid, .datasync = datasync ? 1U : 0U})).error();
+}
+
+awaitable<Transferred> Client::read(const OpenFile& file, std::uint64_t offset,
+                                    proto::Buffer destination, ReadMode mode,
+                                    std::optional<std::uint64_t> known_size) {
+  bulk::ReadRequest request{.fid = file.fid.fid(),
+                            .offset = offset,
+                            .destination = std::move(destination),
+                            .chunk = chunk(file.iounit),
+                            .mode = mode,
+                            .known_size = known_size};
+  co_return co_await transfer(request.destination.bytes.size(), [&](bulk::Handler handler) {
+    bulk::start_read(connection_, begin_use(), std::move(request), std::move(handler));
+  });
+}
+
+awaitable<Transferred> Client::write(const OpenFile& file, std::uint64_t offset,
+                                     proto::ConstBuffer data, bool in_order) {
+  bulk::WriteRequest request{.fid = file.fid.fid(),
+                             .offset = offset,
+                             .data = std::move(data),
+                             .chunk = chunk(file.iounit),
+                             .in_order = in_order};
+  co_return co_await transfer(request.data.bytes.size(), [&](bulk::Handler handler) {
+    bulk::start_write(connection_, begin_use(), std::move(request), std::move(handler));
+  });
+}
+
+template <class Start>
+awaitable<Transferred> Client::transfer(std::size_t size, Start start) {
+  const auto state = co_await asio::this_coro::cancellation_state;
+  if (state.cancelled() != asio::cancellation_type::none)
+    co_return Transferred{proto::Error::withdrawn, 0};
+  if (size == 0)
+    co_return Transferred{};
+  const auto initiate = [&](auto handler) { start(bulk::Handler(std::move(handler))); };
+  auto [error, bytes] =
+      co_await asio::async_initiate<const asio::as_tuple_t<asio::use_awaitable_t<>>&,
+                                    void(error_code, std::size_t)>(
+          initiate, asio::as_tuple(asio::use_awaitable));
+  co_return Transferred{error, bytes};
+}
+
+std::function<void(Fid)> Client::begin_use() {
+  return [this](Fid fid) { fids_.begin(fid); };
+}
+
+awaitable<Transferred> Client::readdir(Fid fid, std::uint64_t offset, proto::Buffer destination) {
+  proto::Treaddir request{.fid = fid, .offset = offset, .count = 0};
+  request.count = std::min(static_cast<std::uint32_t>(destination.bytes.size()),
+                           connection_.msize() - proto::kIoHeaderSize);
+  auto out = proto::outgoing(request, connection_.dialect(), {}, std::move(destination));
+  const auto outcome = co_await call_raw(std::move(out), Fids(1, fid));
+  co_return Transferred{outcome.error, outcome.reply.data_size};
+}
+
+awaitable<result<proto::Qid>> Client::mkdir(Fid directory, std::string_view name,
+                                            std::uint32_t mode, std::uint32_t gid) {
+  const auto reply =
+      co_await call(proto::Tmkdir{.dfid = directory, .name = name, .mode = mode, .gid = gid});
+  if (!reply)
+    co_return reply.error();
+  co_return reply->qid;
+}
+
+awaitable<result<proto::Qid>> Client::symlink(Fid directory, std::string_view name,
+                                              std::string_view target, std::uint32_t gid) {
+  const auto reply =
+      co_await call(proto::Tsymlink{.dfid = directory, .name = name, .target = target, .gid = gid});
+  if (!reply)
+    co_return reply.error();
+  co_return reply->qid;
+}
+
+awaitable<result<proto::Qid>> Client::mknod(Fid directory, std::string_view name,
+                                            std::uint32_t mode, std::uint32_t major,
+                                            std::uint32_t minor, std::uint32_t gid) {
+  const auto reply = co_await call(proto::Tmknod{
+      .dfid = directory, .name = name, .mode = mode, .major = major, .minor = minor, .gid = gid});
+  if (!reply)
+    co_return reply.error();
+  co_return reply->qid;
+}
+
+awaitable<error_code> Client::link(Fid directory, Fid file, std::string_view name) {
+  co_return (co_await call(proto::Tlink{.dfid = directory, .fid = file, .name = name})).error();
+}
+
+awaitable<error_code> Client::unlink(Fid directory, std::string_view name, bool directory_wanted) {
+  if (has_unlinkat_) {
+    const auto reply = co_await call(proto::Tunlinkat{
+        .dirfid = directory, .name = name, .flags = directory_wanted ? kRemoveDirectory : 0});
+    if (reply || !is_unsupported(reply.error()))
+      co_return reply.error();
+    has_unlinkat_ = false;
+  }
+  co_return co_await remove(directory, name, directory_wanted);
+}
+
+/// Tremove takes files and empty directories alike: the type is checked first.
+awaitable<error_code> Client::remove(Fid directory, std::string_view name, bool directory_wanted) {
+  auto target = co_await walk(directory, name);
+  if (!target)
+    co_return target.error();
+  const bool is_directory = (target->qid.type & proto::qid_type::kDir) != 0;
+  if (is_directory != directory_wanted)
+    co_return as_error(is_directory ? EISDIR : ENOTDIR);
+  const auto reply = co_await call(proto::Tremove{.fid = target->fid.fid()});
+  // The fid is gone whatever the server says, unless it never saw the request or can't do it.
+  const bool kept =
+      !reply && (reply.error() == proto::Error::withdrawn || is_unsupported(reply.error()) ||
+                 reply.error().category() != proto::server_category());
+  if (!kept)
+    target->fid.forget();
+  co_return reply.error();
+}
+
+awaitable<error_code> Client::rename(Fid old_directory, std::string_view old_name,
+                                     Fid new_directory, std::string_view new_name) {
+  if (has_renameat_) {
+    const auto reply = co_await call(proto::Trenameat{.olddirfid = old_directory,
+                                                      .oldname = old_name,
+                                                      .newdirfid = new_directory,
+                                                      .newname = new_name});
+    if (reply || !is_unsupported(reply.error()))
+      co_return reply.error();
+    has_renameat_ = false;
+  }
+  const auto source = co_await walk(old_directory, old_name);
+  if (!source)
+    co_return source.error();
+  co_return (co_await call(
+                 proto::Trename{.fid = source->fid.fid(), .dfid = new_directory, .name = new_name}))
+      .error();
+}
+
+}  // namespace fuse9p

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: MIT
+// Client: the verbs of a 9P session as coroutines. It owns the connection and the fids; above it
+// nobody knows tags, below it nobody knows files. One thread. Errors are the server's errno
+// (proto::server_category) or a proto::Error.
+//
+// Cancelling a coroutine (asio::cancellation_type::total) flushes the request it waits for; what
+// that may have left on the server is cleaned up here.
+#pragma once
+
+#include "proto/dirent.hpp"
+#include "proto/fid_pool.hpp"
+#include "src/attributes.hpp"
+#include "src/connection.hpp"
+
+#include <memory>
+#include <string_view>
+
+namespace fuse9p {
+
+template <class T>
+using result = proto::result<T>;
+template <class T>
+using awaitable = boost::asio::awaitable<T>;
+
+class Client;
+
+/// A fid on the server, and the duty to give it back: the destructor queues a Tclunk, which nobody
+/// waits for and nothing cancels. It must not outlive its Client.
+class FidHandle {
+ public:
+  FidHandle() = default;
+  FidHandle(Client& client, proto::Fid fid) : client_(&client), fid_(fid) {}
+  FidHandle(FidHandle&& other) noexcept
+      : client_(std::exchange(other.client_, nullptr)), fid_(other.fid_) {}
+  FidHandle& operator=(FidHandle&& other) noexcept;
+  ~FidHandle() { reset(); }
+
+  proto::Fid fid() const { return fid_; }
+  explicit operator bool() const { return client_ != nullptr; }
+  void reset();
+  /// The server has no such fid (any more): the number is free without a Tclunk.
+  void forget();
+
+ private:
+  Client* client_ = nullptr;
+  proto::Fid fid_ = proto::kNoFid;
+};
+
+/// An open fid and how to use it.
+struct OpenFile {
+  FidHandle fid;
+  proto::Qid qid;
+  std::uint32_t iounit = 0;  ///< 0: unknown
+};
+
+struct Walked {
+  FidHandle fid;
+  proto::Qid qid;
+};
+
+/// How much of a read or write was done. An error with bytes means: so far, then this.
+struct Transferred {
+  error_code error;
+  std::size_t bytes = 0;
+};
+
+enum class ReadMode : std::uint8_t {
+  exact,   ///< short only at proven end of file; for the page cache, which takes short for the end
+  stream,  ///< one Tread, its answer as it is; for files whose reads have a meaning of their own
+};
+
+class Client {
+ public:
+  struct Events {
+    /// The connection is over, once.
+    std::function<void(const std::string& why)> lost;
+  };
+
+  Client(boost::asio::io_context& io, Established established,
+         const proto::MultiplexerLimits& limits, Events events);
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+
+  /// The fid that the handshake attached.
+  static constexpr proto::Fid kRootFid{0};
+  proto::Fid root() const { return root_.fid(); }
+  const proto::Qid& root_qid() const { return root_qid_; }
+
+  Connection& connection() { return connection_; }
+  /// Data bytes that one message carries on a file of this iounit: a page multiple where possible.
+  std::uint32_t chunk(std::uint32_t iounit) const;
+  std::size_t fids_in_use() const { return fids_.in_use(); }
+
+  // ---- finding: walk(5)
+  /// One name below `from`, which is not open.
+  awaitable<result<Walked>> walk(proto::Fid from, std::string_view name);
+  /// A second fid for the same file.
+  awaitable<result<FidHandle>> clone(proto::Fid from);
+
+  // ---- attributes
+  awaitable<result<Attributes>> getattr(proto::Fid fid);
+  awaitable<error_code> setattr(proto::Tsetattr changes);
+  awaitable<result<proto::Rstatfs>> statfs(proto::Fid fid);
+  awaitable<result<std::string>> readlink(proto::Fid fid);
+
+  // ---- opening: open(5). `fid` is a clone of one's own: it becomes the open file or is given
+  // back.
+  awaitable<result<OpenFile>> open(FidHandle fid, std::uint32_t flags);
+  /// `fid` is a clone of the directory's. Flags and mode as in open(2); gid: the group of the file.
+  awaitable<result<OpenFile>> create(FidHandle fid, std::string_view name, std::uint32_t flags,
+                                     std::uint32_t mode, std::uint32_t gid);
+  awaitable<error_code> fsync(proto::Fid fid, bool datasync);
+
+  // ---- data: read(5). Large transfers are split; the pieces are in flight together.
+  /// Into `destination`. `known_size` is the file's size if it was learnt just now: a short answer
+  /// that ends exactly there needs no second question.
+  awaitable<Transferred> read(const OpenFile& file, std::uint64_t offset, proto::Buffer destination,
+                              ReadMode mode, std::optional<std::uint64_t> known_size);
+  /// `in_order`: one Twrite at a time (append-only files, streams).
+  awaitable<Transferred> write(const OpenFile& file, std::uint64_t offset, proto::ConstBuffer data,
+                               bool in_order);
+  /// Directory entries from `offset` on, raw, into `destination`; 0 bytes at the end.
+  awaitable<Transferred> readdir(proto::Fid fid, std::uint64_t offset, proto::Buffer destination);
+
+  // ---- names. `directory` fids are not open.
+  awaitable<result<proto::Qid>> mkdir(proto::Fid directory, std::string_view name,
+                                      std::uint32_t mode, std::uint32_t gid);
+  awaitable<result<proto::Qid>> symlink(proto::Fid directory, std::string_view name,
+                                        std::string_view target, std::uint32_t gid);
+  awaitable<result<proto::Qid>> mknod(proto::Fid directory, std::string_view name,
+                                      std::uint32_t mode, std::uint32_t major, std::uint32_t minor,
+                                      std::uint32_t gid);
+  awaitable<error_code> link(proto::Fid directory, proto::Fid file, std::string_view name);
+  /// unlink(2), or rmdir(2) with `directory_wanted`; falls back on walk and Tremove.
+  awaitable<error_code> unlink(proto::Fid directory, std::string_view name, bool directory_wanted);
+  /// Falls back on Trename.
+  awaitable<error_code> rename(proto::Fid old_directory, std::string_view old_name,
+                               proto::Fid new_directory, std::string_view new_name);
+
+ private:
+  friend class FidHandle;
+
+  template <proto::Request T>
+  awaitable<result<proto::reply_of_t<T>>> call(const T& request);
+  template <proto::Message R>
+  awaitable<result<R>> call_encoded(proto::Outgoing request, Fids fids);
+  awaitable<Connection::Outcome> call_raw(proto::Outgoing request, Fids fids);
+  template <class Start>
+  awaitable<Transferred> transfer(std::size_t size, Start start);
+  std::function<void(proto::Fid)> begin_use();
+  awaitable<error_code> remove(proto::Fid directory, std::string_view name, bool directory_wanted);
+
+  result<FidHandle> new_fid();
+  void retire(proto::Fid fid);
+  void send_clunk(proto::Fid fid);
+  void on_settled(const Fids& fids);
+  void on_stray_fid(proto::Fid fid);
+
+  Events events_;
+  proto::FidPool fids_;
+  Connection connection_;
+  FidHandle root_;
+  proto::Qid root_qid_;
+  // Learnt from the server, and not asked again: operations that it does not have.
+  bool has_unlinkat_ = true, has_renameat_ = true;
+};
+
+}  // namespace fuse9p

@@ -1,0 +1,342 @@
+// SPDX-License-Identifier: MIT
+#include "src/connection.hpp"
+
+#include "proto/text.hpp"
+#include "src/deadline.hpp"
+#include "src/log.hpp"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+namespace fuse9p {
+
+namespace asio = boost::asio;
+using asio::awaitable;
+using asio::use_awaitable;
+using proto::Handshake;
+
+namespace {
+
+proto::TimePoint now() {
+  return std::chrono::steady_clock::now();
+}
+
+void trace_frame(bool sent, proto::ByteView frame, proto::Dialect dialect) {
+  log::trace("{} {}", sent ? "->" : "<-", proto::to_text(frame, dialect));
+}
+
+// ---- handshake
+
+awaitable<void> send_all(Transport& transport, proto::ByteView bytes) {
+  while (!bytes.empty()) {
+    error_code error;
+    bytes = bytes.subspan(transport.write_some({bytes}, error));
+    if (error == boost::system::errc::operation_would_block)
+      co_await transport.async_wait_writable(asio::redirect_error(use_awaitable, error));
+    if (error)
+      throw ConnectError(transport.name() + ": " + error.message());
+  }
+}
+
+/// Reads until there is a whole frame; `reader` keeps its views valid until the next call.
+awaitable<proto::Frame> receive_frame(Transport& transport, proto::FrameReader& reader,
+                                      std::string_view awaited) {
+  for (;;) {
+    const auto frame = reader.next();
+    if (!frame)
+      throw ConnectError(transport.name() + ": does not speak 9P: " + frame.error().message());
+    if (*frame)
+      co_return **frame;
+    error_code error;
+    const auto room = reader.prepare();
+    const std::size_t bytes = co_await transport.async_read_some(
+        asio::buffer(room[0].data(), room[0].size()), asio::redirect_error(use_awaitable, error));
+    if (error)
+      throw ConnectError(transport.name() + ": connection closed while waiting for " +
+                         std::string(awaited) + ": " + error.message() +
+                         "; is it a 9P server, and may this host use it?");
+    reader.received(bytes);
+  }
+}
+
+/// One connection's handshake: true when done, false when the server wants a fresh connection.
+awaitable<bool> shake_hands(Transport& transport, Handshake& handshake, std::uint32_t msize) {
+  proto::FrameReader reader(msize, [](const proto::Header&) { return proto::Placement{}; });
+  Handshake::Action action = handshake.start();
+  while (action.kind == Handshake::Action::Kind::send) {
+    const proto::ByteView out(action.frame.data(), action.frame.size());
+    const proto::Dialect dialect = handshake.parameters().dialect;
+    if (log::tracing())
+      trace_frame(true, out, dialect);
+    co_await send_all(transport, out);
+    const proto::Frame frame = co_await receive_frame(transport, reader, handshake.awaited());
+    const proto::ByteView whole(frame.body.data() - proto::kHeaderSize, frame.header.size);
+    if (log::tracing())
+      trace_frame(false, whole, dialect);
+    action = handshake.received(whole);
+  }
+  if (action.kind == Handshake::Action::Kind::failed)
+    throw ConnectError(transport.name() + ": " + action.message);
+  co_return action.kind == Handshake::Action::Kind::done;
+}
+
+}  // namespace
+
+awaitable<Established> establish(Endpoint endpoint, Transport::Settings settings,
+                                 proto::HandshakeConfig config) {
+  const std::uint32_t msize = config.msize;
+  Handshake handshake(std::move(config));
+  for (;;) {
+    Transport transport = co_await Transport::connect(endpoint, settings);
+    const bool done =
+        co_await within(settings.timeout, shake_hands(transport, handshake, msize), [&] {
+          return transport.name() + ": connected, but no " + std::string(handshake.awaited());
+        });
+    if (done)
+      co_return Established{std::move(transport), handshake.parameters()};
+  }
+}
+
+// ---- Connection
+
+Connection::Connection(asio::io_context& io, Established established,
+                       const proto::MultiplexerLimits& limits)
+    : io_(io),
+      transport_(std::move(established.transport)),
+      multiplexer_(established.parameters.dialect, established.parameters.msize, limits),
+      timer_(io) {
+  if (log::tracing())
+    multiplexer_.set_trace(
+        [dialect = established.parameters.dialect](bool sent, proto::ByteView frame) {
+          trace_frame(sent, frame, dialect);
+        });
+}
+
+Connection::~Connection() {
+  *alive_ = false;
+}
+
+void Connection::run(Observer observer) {
+  observer_ = std::move(observer);
+  multiplexer_.tick(now());
+  read();
+}
+
+proto::RequestId Connection::start(proto::Outgoing request, const Fids& fids, Handler handler) {
+  multiplexer_.tick(now());
+  const proto::RequestId id = multiplexer_.submit(std::move(request));
+  while (waiters_.size() <= id.slot)
+    waiters_.emplace_back();
+  waiters_[id.slot].handler.swap(handler);
+  waiters_[id.slot].fids = fids;
+  if (lost_)
+    schedule_delivery();
+  else
+    schedule_write();
+  return id;
+}
+
+void Connection::cancel(proto::RequestId id) {
+  multiplexer_.tick(now());
+  multiplexer_.cancel(id);
+  schedule_write();
+  schedule_delivery();
+  arm_timer();
+}
+
+awaitable<Connection::Outcome> Connection::call(proto::Outgoing request, Fids fids) {
+  const auto initiate = [this](auto handler, proto::Outgoing message, const Fids& named) {
+    auto slot = asio::get_associated_cancellation_slot(handler);
+    const proto::RequestId id = start(std::move(message), named, std::move(handler));
+    if (slot.is_connected()) {
+      slot.assign([this, id](asio::cancellation_type type) {
+        if ((type & asio::cancellation_type::total) != asio::cancellation_type::none)
+          cancel(id);
+      });
+    }
+  };
+  auto [error, reply] =
+      co_await asio::async_initiate<const asio::as_tuple_t<asio::use_awaitable_t<>>&,
+                                    void(error_code, proto::Reply)>(
+          initiate, asio::as_tuple(use_awaitable), std::move(request), fids);
+  co_return Outcome{error, reply};
+}
+
+// ---- reading and delivering
+
+void Connection::read() {
+  const auto room = multiplexer_.prepare();
+  const std::array<asio::mutable_buffer, 2> buffers = {
+      asio::mutable_buffer(room[0].data(), room[0].size()),
+      asio::mutable_buffer(room[1].data(), room[1].size())};
+  transport_.async_read_some(buffers, [this, alive = alive_](error_code error, std::size_t bytes) {
+    if (*alive)
+      on_read(error, bytes);
+  });
+}
+
+void Connection::on_read(error_code error, std::size_t bytes) {
+  if (lost_)
+    return;
+  multiplexer_.tick(now());
+  multiplexer_.received(bytes);
+  deliver();
+  if (lost_)
+    return;
+  if (error)
+    return close(proto::Error::connection_lost,
+                 error == asio::error::eof ? "the server closed it" : error.message());
+  arm_timer();
+  read();
+}
+
+/// Each event in turn, inline. What is delivered may send, cancel or close.
+void Connection::deliver() {
+  if (std::exchange(delivering_, true))
+    return;
+  const auto alive = alive_;
+  while (auto event = multiplexer_.next_event()) {
+    handle(*event);
+    if (!*alive)
+      return;
+  }
+  delivering_ = false;
+}
+
+void Connection::handle(proto::Event& event) {
+  using Kind = proto::Event::Kind;
+  switch (event.kind) {
+    case Kind::replied:
+      return finish(event, event.reply.error);
+    case Kind::cancelled:
+      return finish(event, event.sent ? proto::Error::cancelled : proto::Error::withdrawn);
+    case Kind::failed:
+      return finish(event, event.error);
+    case Kind::abandoned:
+      watch_health();
+      // Its fids stay named until Settled.
+      return take_handler(event.id)(event.error, proto::Reply{});
+    case Kind::settled:
+      if (observer_.settled)
+        observer_.settled(waiters_[event.id.slot].fids);
+      return;
+    case Kind::late:
+      log::debug("{}: a reply came after its Rflush and was dropped", name());
+      if (event.created != proto::kNoFid && observer_.stray_fid)
+        observer_.stray_fid(event.created);
+      return;
+    case Kind::broken:
+      return close(event.error, event.error.message() + ": " + event.detail);
+  }
+}
+
+Connection::Handler Connection::take_handler(proto::RequestId id) {
+  Handler handler;
+  handler.swap(waiters_[id.slot].handler);
+  return handler;
+}
+
+void Connection::finish(proto::Event& event, error_code error) {
+  Handler handler = take_handler(event.id);
+  const Fids fids = waiters_[event.id.slot].fids;
+  // First the fids, so that a handler that gives one back finds it unused.
+  if (observer_.settled)
+    observer_.settled(fids);
+  std::move(handler)(error, event.reply);
+}
+
+void Connection::schedule_delivery() {
+  if (std::exchange(delivery_scheduled_, true))
+    return;
+  asio::post(io_, [this, alive = alive_] {
+    if (!*alive)
+      return;
+    delivery_scheduled_ = false;
+    deliver();
+  });
+}
+
+// ---- writing
+
+/// All that is queued in one turn of the loop leaves in one writev at its end.
+void Connection::schedule_write() {
+  if (write_scheduled_ || waiting_writable_ || lost_)
+    return;
+  write_scheduled_ = true;
+  asio::post(io_, [this, alive = alive_] {
+    if (!*alive)
+      return;
+    write_scheduled_ = false;
+    write();
+  });
+}
+
+void Connection::write() {
+  while (!lost_) {
+    const auto& out = multiplexer_.outgoing();
+    if (out.empty())
+      return;
+    error_code error;
+    const std::size_t written = transport_.write_some(out, error);
+    if (error == boost::system::errc::operation_would_block) {
+      waiting_writable_ = true;
+      return transport_.async_wait_writable([this, alive = alive_](error_code) {
+        if (!*alive)
+          return;
+        waiting_writable_ = false;
+        write();
+      });
+    }
+    if (error == boost::system::errc::interrupted)
+      continue;
+    if (error)
+      return close(proto::Error::connection_lost, error.message());
+    multiplexer_.sent(written);
+  }
+}
+
+// ---- time and end
+
+void Connection::arm_timer() {
+  const auto deadline = multiplexer_.deadline();
+  if (!deadline || (armed_ && *armed_ <= *deadline))
+    return;
+  armed_ = deadline;
+  timer_.expires_at(*deadline);
+  timer_.async_wait([this, alive = alive_](error_code error) {
+    if (*alive && !error)
+      tick();
+  });
+}
+
+void Connection::tick() {
+  armed_.reset();
+  multiplexer_.tick(now());
+  schedule_write();
+  deliver();
+  arm_timer();
+}
+
+void Connection::watch_health() {
+  const bool sick = multiplexer_.unresolved() > kSickUnresolved;
+  if (sick && !sick_)
+    log::warn("{}: {} requests were given up and are still unanswered: the server is stuck", name(),
+              multiplexer_.unresolved());
+  sick_ = sick;
+}
+
+void Connection::close(error_code error, const std::string& why) {
+  if (lost_)
+    return;
+  lost_ = error;
+  transport_.close();
+  timer_.cancel();
+  multiplexer_.connection_lost(error);
+  schedule_delivery();
+  if (observer_.lost)
+    observer_.lost(error, why);
+}
+
+}  // namespace fuse9p

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: MIT
+// Connection: the only place where Asio and the multiplexer meet. It owns the transport, its read
+// and write loops and the timer of the flush deadlines. Everything runs on the io_context's one
+// thread; replies are delivered one after the other, in the order in which they arrived.
+#pragma once
+
+#include "proto/handshake.hpp"
+#include "proto/multiplexer.hpp"
+#include "src/transport.hpp"
+
+#include <boost/asio/any_completion_handler.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/container/static_vector.hpp>
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace fuse9p {
+
+/// A fresh transport on which the handshake is done.
+struct Established {
+  Transport transport;
+  proto::SessionParameters parameters;
+};
+/// Connects, agrees on a version, attaches; with a fresh connection for each dialect that is
+/// refused. The settings' timeout bounds each connection's handshake, too. Throws ConnectError.
+boost::asio::awaitable<Established> establish(Endpoint endpoint, Transport::Settings settings,
+                                              proto::HandshakeConfig config);
+
+/// The fids that a request names.
+using Fids = boost::container::static_vector<proto::Fid, 3>;
+
+class Connection {
+ public:
+  /// Requests whose callers have gone and whose tags have not come back: beyond this the log calls
+  /// the connection sick.
+  static constexpr std::size_t kSickUnresolved = 256;
+
+  /// The outcome of a request: `error` is the server's, or proto::Error. The reply's views live
+  /// until the receiver suspends or returns.
+  using Handler = boost::asio::any_completion_handler<void(error_code error, proto::Reply reply)>;
+
+  struct Observer {
+    /// The connection is over, once. Everything outstanding has got its error already.
+    std::function<void(error_code error, const std::string& why)> lost;
+    /// The fate of a request that names these fids is known: nothing of it can happen any more.
+    std::function<void(const Fids& fids)> settled;
+    /// A reply came after its Rflush: the server may have this fid all the same.
+    std::function<void(proto::Fid fid)> stray_fid;
+  };
+
+  Connection(boost::asio::io_context& io, Established established,
+             const proto::MultiplexerLimits& limits);
+  ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  /// Starts reading. Call it once, before any request.
+  void run(Observer observer);
+
+  /// Sends a request. `handler` is called exactly once, never from within start().
+  proto::RequestId start(proto::Outgoing request, const Fids& fids, Handler handler);
+  /// The caller no longer wants it: Tflush as needed. The handler still gets its one call: with the
+  /// reply if that came first, else proto::Error::cancelled or abandoned, within the flush timeout.
+  void cancel(proto::RequestId id);
+
+  /// One request from a coroutine. Cancellation of type total is cancel().
+  struct Outcome {
+    error_code error;
+    proto::Reply reply;
+  };
+  boost::asio::awaitable<Outcome> call(proto::Outgoing request, Fids fids);
+
+  /// Ends the connection: everything outstanding fails with `error`.
+  void close(error_code error, const std::string& why);
+
+  bool is_open() const { return !lost_; }
+  proto::Dialect dialect() const { return multiplexer_.dialect(); }
+  std::uint32_t msize() const { return multiplexer_.msize(); }
+  const proto::Multiplexer& multiplexer() const { return multiplexer_; }
+  const std::string& name() const { return transport_.name(); }
+  boost::asio::io_context& io() { return io_; }
+
+ private:
+  struct Waiter {
+    /// Moved by swap() only: Boost 1.81's move assignment takes its argument for a handler to wrap,
+    /// without end.
+    Handler handler;
+    Fids fids;
+  };
+
+  void read();
+  void on_read(error_code error, std::size_t bytes);
+  void write();
+  void schedule_write();
+  void deliver();
+  void handle(proto::Event& event);
+  void finish(proto::Event& event, error_code error);
+  Handler take_handler(proto::RequestId id);
+  void schedule_delivery();
+  void arm_timer();
+  void tick();
+  void watch_health();
+
+  boost::asio::io_context& io_;
+  Transport transport_;
+  proto::Multiplexer multiplexer_;
+  Observer observer_;
+  std::deque<Waiter> waiters_;  // by slot of the request id
+  boost::asio::steady_timer timer_;
+  std::optional<proto::TimePoint> armed_;
+  error_code lost_;
+  bool write_scheduled_ = false, waiting_writable_ = false, delivery_scheduled_ = false;
+  bool delivering_ = false, sick_ = false;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for what was posted
+};
+
+}  // namespace fuse9p

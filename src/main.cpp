@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: MIT
+// The program fuse9p(1): wiring only. Options, to the background, connect, mount, run, take down.
+
+#include "fuse/errno.hpp"
+#include "fuse/mount.hpp"
+#include "src/client.hpp"
+#include "src/daemon.hpp"
+#include "src/exit_code.hpp"
+#include "src/log.hpp"
+#include "src/options.hpp"
+#include "src/usage_error.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <iostream>
+#include <optional>
+
+namespace fuse9p {
+namespace {
+
+/// After the unmount, operations that still wait for the server get this long to come to their end.
+constexpr std::chrono::seconds kDrainTimeout{2};
+
+/// The session and the mount of one run, from the first connection to the last clean-up.
+class Program {
+ public:
+  Program(Options options, Background& background)
+      : options_(std::move(options)), background_(background), signals_(io_) {}
+
+  /// The exit code.
+  int run() {
+    if (!start())
+      return kExitMount;
+    io_.run();
+    take_down();
+    return exit_code_;
+  }
+
+ private:
+  bool start() {
+    std::exception_ptr failure;
+    boost::asio::co_spawn(io_, connect(), [&](const std::exception_ptr& error) {
+      failure = error;
+      io_.stop();  // the connection goes on reading: the loop would not end by itself
+    });
+    wait_for_signals();
+    io_.run();
+    io_.restart();
+    try {
+      if (failure)
+        std::rethrow_exception(failure);
+      if (stopping_)  // a signal came first
+        return false;
+      mount();
+      return true;
+    } catch (const std::exception& error) {
+      log::error("{}", error.what());
+      return false;
+    }
+  }
+
+  awaitable<void> connect() {
+    Established established =
+        co_await establish(options_.endpoint, transport_settings(), handshake());
+    proto::MultiplexerLimits limits;
+    limits.flush_timeout = options_.flush_timeout;
+    client_.emplace(io_, std::move(established), limits,
+                    Client::Events{.lost = [this](const std::string& why) { lost(why); }});
+    const auto root = co_await client_->getattr(client_->root());
+    if (!root)
+      throw ConnectError(client_->connection().name() + ": the root directory of aname=\"" +
+                         options_.aname + "\": " + root.error().message());
+    root_ = *root;
+  }
+
+  Transport::Settings transport_settings() const {
+    return {.privileged_port = options_.privileged_port, .timeout = options_.connect_timeout};
+  }
+  proto::HandshakeConfig handshake() const {
+    return {.dialects = {options_.dialect},
+            .msize = options_.msize,
+            .uname = options_.uname,
+            .aname = options_.aname,
+            .n_uname = options_.n_uname};
+  }
+
+  void mount() {
+    fs::MountSettings settings{.mountpoint = options_.mountpoint,
+                               .fuse_options = options_.fuse_options,
+                               .attr_timeout = options_.attr_timeout,
+                               .entry_timeout = options_.entry_timeout,
+                               .negative_timeout = options_.negative_timeout,
+                               .interrupt_grace = options_.interrupt_grace,
+                               .max_fids = options_.maxfids,
+                               .direct_io = options_.direct_io,
+                               .read_only = options_.read_only};
+    mount_.emplace(
+        io_, *client_, root_, std::move(settings),
+        fs::Mount::Events{.ready = [this] { ready(); }, .unmounted = [this] { stop(); }});
+    // A daemon must not keep a directory busy, and must never look at its own mount.
+    std::filesystem::current_path("/");
+  }
+
+  void ready() {
+    const Connection& connection = client_->connection();
+    if (background_.in_background())
+      log::to_syslog();
+    background_.ready();
+    log::info("{} on {}: {}, msize {} (asked for {})", connection.name(), options_.mountpoint,
+              proto::version_string(connection.dialect()), connection.msize(), options_.msize);
+    for (const std::string& note : options_.notes)
+      log::info("{}", note);
+  }
+
+  void wait_for_signals() {
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP})
+      signals_.add(signal);
+    signals_.async_wait([this](const error_code& error, int signal) {
+      if (error)
+        return;
+      log::info("ended by SIG{}", ::sigabbrev_np(signal));
+      stop();
+    });
+  }
+
+  void lost(const std::string& why) {
+    if (stopping_)
+      return;
+    log::error(
+        "{}: connection lost: {}; every call on {} fails with EIO until it is unmounted and "
+        "mounted again",
+        client_->connection().name(), why, options_.mountpoint);
+  }
+
+  void stop() {
+    stopping_ = true;
+    io_.stop();
+  }
+
+  /// The mount point first, so that nobody asks any more; then the connection, which ends what
+  /// still waits for an answer.
+  void take_down() {
+    stopping_ = true;
+    mount_->unmount();
+    client_->connection().close(proto::Error::connection_lost, "unmounted");
+    signals_.cancel();
+    const auto until = std::chrono::steady_clock::now() + kDrainTimeout;
+    io_.restart();
+    while (mount_->operations() > 0 && std::chrono::steady_clock::now() < until)
+      io_.run_one_for(kDrainTimeout);
+    log::info("{}: unmounted", options_.mountpoint);
+    if (mount_->operations() > 0)
+      log::warn("{} operations did not come to their end", mount_->operations());
+  }
+
+  Options options_;
+  Background& background_;
+  boost::asio::io_context io_{1};
+  boost::asio::signal_set signals_;
+  std::optional<Client> client_;
+  Attributes root_;
+  std::optional<fs::Mount> mount_;
+  bool stopping_ = false;
+  int exit_code_ = kExitSuccess;
+};
+
+/// Where the mount goes and where sockets are, whatever directory we are in later.
+void make_absolute(Options& options) {
+  std::error_code error;
+  const auto resolved = std::filesystem::canonical(options.mountpoint, error);
+  if (error)
+    throw UsageError("mount point " + options.mountpoint + ": " + error.message());
+  options.mountpoint = resolved.string();
+  if (auto* socket = std::get_if<UnixEndpoint>(&options.endpoint))
+    socket->path = std::filesystem::absolute(socket->path).string();
+}
+
+void refuse_what_is_missing(const Options& options) {
+  if (options.dialect != proto::Dialect::l)
+    throw UsageError("option version=" + std::string(proto::version_string(options.dialect)) +
+                     ": this version of fuse9p speaks 9P2000.L only");
+}
+
+int run(Options options) {
+  refuse_what_is_missing(options);
+  make_absolute(options);
+  if (options.fake)
+    return kExitSuccess;
+  ::signal(SIGPIPE, SIG_IGN);
+  Background background(options.foreground);
+  log::to_stderr(options.debug);
+  const int code = Program(std::move(options), background).run();
+  log::finish();
+  return code;
+}
+
+}  // namespace
+}  // namespace fuse9p
+
+int main(int argc, char** argv) {
+  using namespace fuse9p;
+  try {
+    Options options = parse_command_line(argc, argv);
+    if (options.show_help) {
+      std::cout << help_text();
+      return kExitSuccess;
+    }
+    if (options.show_version) {
+      std::cout << "fuse9p " FUSE9P_VERSION "\n";
+      return kExitSuccess;
+    }
+    return run(std::move(options));
+  } catch (const UsageError& error) {
+    std::cerr << "fuse9p: " << error.what() << '\n' << usage();
+    return kExitUsage;
+  } catch (const std::exception& error) {
+    std::cerr << "fuse9p: " << error.what() << '\n';
+    return kExitSystem;
+  }
+}

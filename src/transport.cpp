@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: MIT
+#include "src/transport.hpp"
+
+#include "src/deadline.hpp"
+#include "src/log.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/connect.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/read_until.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+
+extern "C" char** environ;
+
+namespace fuse9p {
+
+namespace asio = boost::asio;
+using asio::awaitable;
+using asio::redirect_error;
+using asio::use_awaitable;
+using asio::ip::tcp;
+using Unix = asio::local::stream_protocol;
+
+namespace {
+
+// ip(7), rcmd(3): the ports that servers take for privileged; the lowest are left to services.
+constexpr unsigned short kFirstPrivilegedPort = 665;
+constexpr unsigned short kLastPrivilegedPort = 1023;
+
+[[noreturn]] void fail(const std::string& what, const error_code& error,
+                       const std::string& advice) {
+  throw ConnectError(what + ": " + error.message() + (advice.empty() ? "" : "; " + advice));
+}
+
+error_code last_error() {
+  return {errno, boost::system::system_category()};
+}
+
+// ---- TCP
+
+void set_option(int fd, int level, int name, int value) {
+  // A failure only means that a dead peer is noticed later.
+  ::setsockopt(fd, level, name, &value, sizeof value);
+}
+
+/// Small requests leave at once, and a peer that is gone is noticed within kDeadPeerTimeout.
+void tune(tcp::socket& socket) {
+  constexpr int kProbes = 4;
+  const auto seconds = static_cast<int>(kDeadPeerTimeout.count());
+  const int fd = socket.native_handle();
+  set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+  set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+  set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, seconds / (kProbes + 1));
+  set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, seconds / (kProbes + 1));
+  set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, kProbes);
+  set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, seconds * 1000);
+}
+
+void bind_privileged(tcp::socket& socket, const tcp::endpoint& peer) {
+  const auto any = peer.protocol() == tcp::v6() ? asio::ip::address(asio::ip::address_v6::any())
+                                                : asio::ip::address(asio::ip::address_v4::any());
+  error_code error;
+  for (unsigned short port = kLastPrivilegedPort; port >= kFirstPrivilegedPort; --port) {
+    socket.bind({any, port}, error);
+    if (error != asio::error::address_in_use)
+      break;
+  }
+  if (error)
+    fail("privport: no source port from 665 to 1023", error, "run as root or leave it out");
+}
+
+std::string text_of(const tcp::endpoint& endpoint) {
+  const std::string address = endpoint.address().to_string();
+  const std::string port = std::to_string(endpoint.port());
+  return endpoint.address().is_v6() ? "[" + address + "]:" + port : address + ":" + port;
+}
+
+awaitable<tcp::socket> connect_tcp(const TcpEndpoint& target, bool privileged) {
+  const auto executor = co_await asio::this_coro::executor;
+  const std::string name = to_string(Endpoint(target));
+  error_code error;
+  tcp::resolver resolver(executor);
+  const auto addresses = co_await resolver.async_resolve(target.host, target.port,
+                                                         redirect_error(use_awaitable, error));
+  if (error)
+    fail(name, error, "check the host name and the port");
+  std::string tried;
+  for (const auto& entry : addresses) {
+    tcp::socket socket(executor, entry.endpoint().protocol());
+    if (privileged)
+      bind_privileged(socket, entry.endpoint());
+    co_await socket.async_connect(entry.endpoint(), redirect_error(use_awaitable, error));
+    if (!error) {
+      tune(socket);
+      co_return socket;
+    }
+    tried += (tried.empty() ? "" : ", ") + text_of(entry.endpoint());
+  }
+  fail(name, error, "tried " + tried + "; is a 9P server listening there?");
+}
+
+// ---- a spawned command
+
+/// The child's end of a socket pair, or a pipe, that must not leak into other children.
+struct OwnedFd {
+  explicit OwnedFd(int descriptor) : fd(descriptor) {}
+  OwnedFd(const OwnedFd&) = delete;
+  OwnedFd& operator=(const OwnedFd&) = delete;
+  ~OwnedFd() {
+    if (fd >= 0)
+      ::close(fd);
+  }
+  int release() { return std::exchange(fd, -1); }
+  int fd;
+};
+
+/// What the command says on stderr goes to our log, a line at a time.
+awaitable<void> log_lines(asio::posix::stream_descriptor stream) {
+  constexpr std::size_t kLongestLine = 4096;
+  std::string text;
+  error_code error;
+  while (!error) {
+    const std::size_t length =
+        co_await asio::async_read_until(stream, asio::dynamic_buffer(text, kLongestLine), '\n',
+                                        redirect_error(use_awaitable, error));
+    const std::string line = error ? text : text.substr(0, length - 1);
+    if (!line.empty())
+      log::warn("exec: {}", line);
+    text.erase(0, error == asio::error::not_found ? text.size() : length);
+    if (error == asio::error::not_found)
+      error = {};
+  }
+}
+
+}  // namespace
+
+struct Transport::Child {
+  explicit Child(pid_t child)
+      : pid(child), pidfd(static_cast<int>(::syscall(SYS_pidfd_open, child, 0))) {}
+  Child(const Child&) = delete;
+  Child& operator=(const Child&) = delete;
+  ~Child() {
+    for (const int signal : {0, SIGTERM, SIGKILL}) {
+      if (signal != 0)
+        ::kill(pid, signal);
+      if (ended())
+        break;
+    }
+    ::close(pidfd);
+  }
+  bool ended() const {
+    pollfd waiting{pidfd, POLLIN, 0};
+    const auto grace = std::chrono::milliseconds(kChildGrace).count();
+    if (pidfd >= 0 && ::poll(&waiting, 1, static_cast<int>(grace)) != 1)
+      return false;
+    return ::waitpid(pid, nullptr, 0) == pid;
+  }
+
+  pid_t pid;
+  int pidfd;
+};
+
+Transport Transport::spawn(asio::io_context& io, const std::string& command) {
+  const std::string name = "exec:" + command;
+  int stream[2];
+  int messages[2];
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, stream) != 0)
+    fail(name, last_error(), "");
+  OwnedFd ours(stream[0]);
+  const OwnedFd theirs(stream[1]);
+  if (::pipe2(messages, O_CLOEXEC) != 0)
+    fail(name, last_error(), "");
+  OwnedFd messages_in(messages[0]);
+  const OwnedFd messages_out(messages[1]);
+
+  posix_spawn_file_actions_t actions;
+  ::posix_spawn_file_actions_init(&actions);
+  ::posix_spawn_file_actions_adddup2(&actions, theirs.fd, STDIN_FILENO);
+  ::posix_spawn_file_actions_adddup2(&actions, theirs.fd, STDOUT_FILENO);
+  ::posix_spawn_file_actions_adddup2(&actions, messages_out.fd, STDERR_FILENO);
+  // We ignore SIGPIPE and block nothing; the command starts as a shell would start it.
+  posix_spawnattr_t attributes;
+  ::posix_spawnattr_init(&attributes);
+  sigset_t defaults;
+  ::sigemptyset(&defaults);
+  ::sigaddset(&defaults, SIGPIPE);
+  ::posix_spawnattr_setsigdefault(&attributes, &defaults);
+  ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
+
+  const std::string script = "exec " + command;
+  const char* arguments[] = {"sh", "-c", script.c_str(), nullptr};
+  pid_t pid = -1;
+  errno =
+      ::posix_spawn(&pid, "/bin/sh", &actions, &attributes, const_cast<char**>(arguments), environ);
+  const error_code error = last_error();
+  ::posix_spawnattr_destroy(&attributes);
+  ::posix_spawn_file_actions_destroy(&actions);
+  if (error)
+    fail(name, error, "");
+  auto child = std::make_unique<Child>(pid);
+  asio::co_spawn(io, log_lines(asio::posix::stream_descriptor(io, messages_in.release())),
+                 asio::detached);
+  return {std::move(child), io, ours.release(), name};
+}
+
+// ---- Transport
+
+Transport::Transport(asio::io_context& io, int rfd, int wfd, std::string name)
+    : in_(std::in_place, io), name_(std::move(name)) {
+  adopt(*in_, rfd);
+  if (wfd != rfd)
+    adopt(out_.emplace(io), wfd);
+}
+
+Transport::Transport(std::unique_ptr<Child> child, asio::io_context& io, int fd, std::string name)
+    : Transport(io, fd, fd, std::move(name)) {
+  child_ = std::move(child);
+}
+
+void Transport::adopt(asio::posix::stream_descriptor& descriptor, int fd) {
+  const std::string name = "fd:" + std::to_string(fd);
+  if (::fcntl(fd, F_SETFD, FD_CLOEXEC) != 0)
+    fail(name, last_error(), "the parent must leave a connected descriptor open");
+  error_code error;
+  descriptor.assign(fd, error);
+  if (!error)
+    descriptor.native_non_blocking(true, error);
+  if (error)
+    fail(name, error, "a socket or a pipe is needed");
+}
+
+Transport::Transport(Transport&&) noexcept = default;
+Transport& Transport::operator=(Transport&&) noexcept = default;
+Transport::~Transport() {
+  close();
+}
+
+void Transport::close() {
+  error_code ignored;
+  for (auto* side : {&in_, &out_}) {
+    if (*side && (*side)->is_open())
+      (*side)->close(ignored);
+  }
+}
+
+std::size_t Transport::write_some(const std::vector<std::span<const std::byte>>& buffers,
+                                  error_code& error) {
+  constexpr std::size_t kMostVectors = 128;
+  std::array<iovec, kMostVectors> vectors;
+  const std::size_t count = std::min(buffers.size(), kMostVectors);
+  for (std::size_t i = 0; i < count; ++i)
+    vectors[i] = {const_cast<std::byte*>(buffers[i].data()), buffers[i].size()};
+  const ssize_t written = ::writev(out().native_handle(), vectors.data(), static_cast<int>(count));
+  error = written < 0 ? last_error() : error_code();
+  return written < 0 ? 0 : static_cast<std::size_t>(written);
+}
+
+namespace {
+
+awaitable<Unix::socket> connect_unix(const UnixEndpoint& target) {
+  Unix::socket socket(co_await asio::this_coro::executor);
+  error_code error;
+  co_await socket.async_connect(Unix::endpoint(target.path), redirect_error(use_awaitable, error));
+  if (error)
+    fail("unix:" + target.path, error, "is a 9P server listening there?");
+  co_return socket;
+}
+
+}  // namespace
+
+awaitable<Transport> Transport::connect(Endpoint endpoint, Settings settings) {
+  auto& io = static_cast<asio::io_context&>((co_await asio::this_coro::executor).context());
+  const std::string name = to_string(endpoint);
+  const auto late = [&] { return name + ": no connection"; };
+  if (const auto* target = std::get_if<TcpEndpoint>(&endpoint)) {
+    tcp::socket socket =
+        co_await within(settings.timeout, connect_tcp(*target, settings.privileged_port), late);
+    const std::string peer = text_of(socket.remote_endpoint());
+    const int fd = socket.release();
+    co_return Transport(io, fd, fd, peer == name ? name : name + " (" + peer + ")");
+  }
+  if (const auto* target = std::get_if<UnixEndpoint>(&endpoint)) {
+    Unix::socket socket = co_await within(settings.timeout, connect_unix(*target), late);
+    const int fd = socket.release();
+    co_return Transport(io, fd, fd, name);
+  }
+  if (const auto* target = std::get_if<FdEndpoint>(&endpoint))
+    co_return Transport(io, target->rfd, target->wfd, name);
+  co_return spawn(io, std::get<ExecEndpoint>(endpoint).command);
+}
+
+}  // namespace fuse9p

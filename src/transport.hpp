@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+// Transport: a byte stream to a server, whatever carries it. One concrete type over one or two
+// descriptors; how they came about (TCP, Unix socket, inherited, a spawned command) is over once
+// connect() is done. Used by one thread. Closing is idempotent; the destructor closes, and ends a
+// spawned command within kChildGrace per step.
+#pragma once
+
+#include "src/connect_error.hpp"
+#include "src/endpoint.hpp"
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/system/error_code.hpp>
+
+#include <array>
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace fuse9p {
+
+using boost::system::error_code;
+
+/// How long a spawned command may take to end after its input closed, after SIGTERM, and after
+/// SIGKILL.
+inline constexpr std::chrono::seconds kChildGrace{2};
+/// A peer that acknowledges nothing for this long is dead (TCP_USER_TIMEOUT and keepalive).
+inline constexpr std::chrono::seconds kDeadPeerTimeout{60};
+
+class Transport {
+ public:
+  struct Settings {
+    bool privileged_port = false;  ///< bind a source port below 1024
+    std::chrono::milliseconds timeout{10'000};
+  };
+
+  /// Resolves names and tries every address, within the timeout. Throws ConnectError.
+  static boost::asio::awaitable<Transport> connect(Endpoint endpoint, Settings settings);
+  /// Takes over connected descriptors (equal for a socket): tests, and fd: sources.
+  Transport(boost::asio::io_context& io, int rfd, int wfd, std::string name);
+
+  Transport(Transport&&) noexcept;
+  Transport& operator=(Transport&&) noexcept;
+  ~Transport();
+
+  /// Completes with the bytes read; error eof at the end of the stream.
+  template <class Buffers, class Token>
+  auto async_read_some(const Buffers& buffers, Token&& token) {
+    return in_->async_read_some(buffers, std::forward<Token>(token));
+  }
+  /// Bytes written; 0 and would_block when the peer is slow.
+  std::size_t write_some(const std::vector<std::span<const std::byte>>& buffers, error_code& error);
+  template <class Token>
+  auto async_wait_writable(Token&& token) {
+    return out().async_wait(boost::asio::posix::descriptor_base::wait_write,
+                            std::forward<Token>(token));
+  }
+
+  void close();
+  bool is_open() const { return in_ && in_->is_open(); }
+  /// "192.0.2.1:564" with the address that answered, "unix:/run/9p.sock", "exec:diod ...".
+  const std::string& name() const { return name_; }
+
+ private:
+  struct Child;
+  Transport(std::unique_ptr<Child> child, boost::asio::io_context& io, int fd, std::string name);
+  static Transport spawn(boost::asio::io_context& io, const std::string& command);
+  static void adopt(boost::asio::posix::stream_descriptor& descriptor, int fd);
+  boost::asio::posix::stream_descriptor& out() { return out_ ? *out_ : *in_; }
+
+  std::optional<boost::asio::posix::stream_descriptor> in_, out_;
+  std::unique_ptr<Child> child_;
+  std::string name_;
+};
+
+}  // namespace fuse9p

@@ -1,0 +1,900 @@
+// SPDX-License-Identifier: MIT
+#include "src/options.hpp"
+
+#include "src/usage_error.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <pwd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+#include <functional>
+#include <map>
+#include <set>
+#include <sstream>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace fuse9p {
+namespace {
+
+using proto::Dialect;
+using std::chrono::milliseconds;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using Words = std::vector<std::string>;
+
+Options parse(const Words& words) {
+  std::vector<const char*> argv;
+  for (const std::string& word : words)
+    argv.push_back(word.c_str());
+  return parse_command_line(static_cast<int>(argv.size()), argv.data());
+}
+
+/// `fuse9p SOURCE /mnt -o LIST`
+Options parse_list(const std::string& list, const std::string& source = "host") {
+  return parse({"fuse9p", source, "/mnt", "-o", list});
+}
+
+std::string error_of(const Words& words) {
+  try {
+    parse(words);
+    return "no error";
+  } catch (const UsageError& error) {
+    return error.what();
+  }
+}
+
+std::string list_error(const std::string& list, const std::string& source = "host") {
+  return error_of({"fuse9p", source, "/mnt", "-o", list});
+}
+
+/// The one form of an error about a value.
+std::string bad_value(const std::string& item, const std::string& expected) {
+  return "option " + item + ": " + expected;
+}
+
+std::string login_name() {
+  const passwd* entry = getpwuid(getuid());
+  return entry != nullptr ? entry->pw_name : std::to_string(getuid());
+}
+
+// Defaults
+
+TEST(Options, DefaultsNeedNoMoreThanSourceAndMountpoint) {
+  const Options options = parse({"fuse9p", "host", "/mnt"});
+  EXPECT_EQ(options.source, "host");
+  EXPECT_EQ(options.mountpoint, "/mnt");
+  EXPECT_EQ(options.endpoint, Endpoint(TcpEndpoint{"host", "564"}));
+  EXPECT_FALSE(options.trans);
+  EXPECT_EQ(options.connect_timeout, milliseconds(10'000));
+  EXPECT_EQ(options.dialect, Dialect::l);
+  EXPECT_EQ(options.msize, 1048576U);
+  EXPECT_EQ(options.aname, "");
+  EXPECT_EQ(options.access, Access{});
+  EXPECT_EQ(options.access.mode, Access::Mode::client);
+  EXPECT_EQ(options.dfltuid, 65534U);
+  EXPECT_EQ(options.dfltgid, 65534U);
+  EXPECT_EQ(options.maxfids, 100000U);
+  EXPECT_EQ(options.cache, CacheMode::readahead);
+  EXPECT_EQ(options.attr_timeout, milliseconds(1000));
+  EXPECT_EQ(options.entry_timeout, milliseconds(1000));
+  EXPECT_EQ(options.negative_timeout, milliseconds(0));
+  EXPECT_EQ(options.flush_timeout, milliseconds(2000));
+  EXPECT_EQ(options.interrupt_grace, milliseconds(1000));
+  EXPECT_THAT(options.fuse_options, ElementsAre("fsname=host", "subtype=fuse9p"));
+  EXPECT_THAT(options.notes, IsEmpty());
+}
+
+TEST(Options, EveryFlagIsOffByDefault) {
+  const Options options = parse({"fuse9p", "host", "/mnt"});
+  for (const bool flag :
+       {options.privileged_port, options.no_xattr, options.posix_acl, options.ignore_qid_version,
+        options.no_device_map, options.direct_io, options.read_only, options.allow_other,
+        options.allow_root, options.default_permissions, options.foreground, options.debug,
+        options.show_help, options.show_version, options.fake, options.sloppy})
+    EXPECT_FALSE(flag);
+}
+
+TEST(Options, UserIsTheOneWhoMounts) {
+  const Options options = parse({"fuse9p", "host", "/mnt"});
+  EXPECT_EQ(options.uname, login_name());
+  EXPECT_EQ(options.n_uname, getuid());
+}
+
+TEST(Options, NamedUserIsLookedUpByTheServer) {
+  const Options options = parse_list("uname=glenda");
+  EXPECT_EQ(options.uname, "glenda");
+  EXPECT_EQ(options.n_uname, proto::kNoNumericUname);
+}
+
+TEST(Options, NumberOfTheUserIsSentWhenGiven) {
+  EXPECT_EQ(parse_list("uname=glenda,n_uname=7").n_uname, 7U);
+  const Options unnamed = parse_list("n_uname=7");
+  EXPECT_EQ(unnamed.uname, login_name());
+  EXPECT_EQ(unnamed.n_uname, 7U);
+}
+
+TEST(Options, TableGivesTheDefaultsOfTheStruct) {
+  // Those whose default is not a value but a description, or the source's.
+  const std::set<std::string_view> described{"trans", "port", "uname", "n_uname", "fsname"};
+  for (const OptionSpec& option : kOptions) {
+    if (option.default_text.empty() || described.contains(option.name))
+      continue;
+    Options options;
+    option.set(options, option.default_text);
+    EXPECT_EQ(options, Options{}) << option_label(option);
+  }
+}
+
+// Values
+
+struct Effect {
+  std::string list;
+  std::function<bool(const Options&)> holds;
+};
+
+void expect_effects(const std::vector<Effect>& effects) {
+  for (const Effect& effect : effects)
+    EXPECT_TRUE(effect.holds(parse_list(effect.list))) << effect.list;
+}
+
+TEST(Options, EveryFlagSetsItsMember) {
+  expect_effects({
+      {"privport", [](const Options& o) { return o.privileged_port; }},
+      {"noextend", [](const Options& o) { return o.dialect == Dialect::legacy; }},
+      {"noxattr", [](const Options& o) { return o.no_xattr; }},
+      {"posixacl", [](const Options& o) { return o.posix_acl; }},
+      {"ignoreqv", [](const Options& o) { return o.ignore_qid_version; }},
+      {"nodevmap", [](const Options& o) { return o.no_device_map; }},
+      {"directio", [](const Options& o) { return o.direct_io; }},
+      {"allow_other", [](const Options& o) { return o.allow_other; }},
+      {"allow_root", [](const Options& o) { return o.allow_root; }},
+      {"default_permissions", [](const Options& o) { return o.default_permissions; }},
+      {"ro", [](const Options& o) { return o.read_only; }},
+      {"ro,rw", [](const Options& o) { return !o.read_only; }},
+  });
+}
+
+TEST(Options, VersionIsReadInAnyCase) {
+  expect_effects({
+      {"version=9p2000", [](const Options& o) { return o.dialect == Dialect::legacy; }},
+      {"version=9P2000.U", [](const Options& o) { return o.dialect == Dialect::u; }},
+      {"version=9p2000.L", [](const Options& o) { return o.dialect == Dialect::l; }},
+      {"version=9p2000.l", [](const Options& o) { return o.dialect == Dialect::l; }},
+  });
+}
+
+TEST(Options, SizesTakeSuffixesInAnyCase) {
+  expect_effects({
+      {"msize=4096", [](const Options& o) { return o.msize == 4096; }},
+      {"msize=4k", [](const Options& o) { return o.msize == 4096; }},
+      {"msize=512K", [](const Options& o) { return o.msize == 512 * 1024; }},
+      {"msize=2m", [](const Options& o) { return o.msize == 2 * 1024 * 1024; }},
+      {"msize=16M", [](const Options& o) { return o.msize == 16 * 1024 * 1024; }},
+      {"msize=262144", [](const Options& o) { return o.msize == 262144; }},
+  });
+}
+
+TEST(Options, SecondsTakeFractions) {
+  expect_effects({
+      {"attr_timeout=0.25", [](const Options& o) { return o.attr_timeout.count() == 250; }},
+      {"entry_timeout=.5", [](const Options& o) { return o.entry_timeout.count() == 500; }},
+      {"negative_timeout=3", [](const Options& o) { return o.negative_timeout.count() == 3000; }},
+      {"flush_timeout=0.1", [](const Options& o) { return o.flush_timeout.count() == 100; }},
+      {"flush_timeout=3600", [](const Options& o) { return o.flush_timeout.count() == 3600'000; }},
+      {"interrupt_grace=0", [](const Options& o) { return o.interrupt_grace.count() == 0; }},
+      {"connect_timeout=1.0006",
+       [](const Options& o) { return o.connect_timeout.count() == 1001; }},
+      {"attr_timeout=31536000",
+       [](const Options& o) { return o.attr_timeout == std::chrono::hours(24 * 365); }},
+  });
+}
+
+TEST(Options, ActimeoSetsAttributesAndEntries) {
+  expect_effects({
+      {"actimeo=5",
+       [](const Options& o) {
+         return o.attr_timeout.count() == 5000 && o.entry_timeout.count() == 5000 &&
+                o.negative_timeout.count() == 0;
+       }},
+      {"actimeo=5,attr_timeout=2",
+       [](const Options& o) {
+         return o.attr_timeout.count() == 2000 && o.entry_timeout.count() == 5000;
+       }},
+      {"attr_timeout=2,actimeo=5", [](const Options& o) { return o.attr_timeout.count() == 5000; }},
+  });
+}
+
+TEST(Options, NumbersAndTextsSetTheirMembers) {
+  expect_effects({
+      {"dfltuid=0", [](const Options& o) { return o.dfltuid == 0; }},
+      {"dfltgid=4294967294", [](const Options& o) { return o.dfltgid == 4294967294U; }},
+      {"maxfids=16", [](const Options& o) { return o.maxfids == 16; }},
+      {"aname=/srv", [](const Options& o) { return o.aname == "/srv"; }},
+      {"aname=/a,aname=", [](const Options& o) { return o.aname.empty(); }},
+      {"aname=a=b", [](const Options& o) { return o.aname == "a=b"; }},
+      {"fsname=x", [](const Options& o) { return o.fsname == "x"; }},
+      {"subtype=x", [](const Options& o) { return o.subtype == "x"; }},
+  });
+}
+
+TEST(Options, AccessIsAWordOrAUser) {
+  using Mode = Access::Mode;
+  expect_effects({
+      {"access=user", [](const Options& o) { return o.access == Access{Mode::user}; }},
+      {"access=client", [](const Options& o) { return o.access == Access{Mode::client}; }},
+      {"access=any", [](const Options& o) { return o.access == Access{Mode::any}; }},
+      {"access=0",
+       [](const Options& o) {
+         return o.access == Access{Mode::uid, 0};
+       }},
+      {"access=1000",
+       [](const Options& o) {
+         return o.access == Access{Mode::uid, 1000};
+       }},
+  });
+}
+
+TEST(Options, CacheIsAWordOrTheBitsOfV9fs) {
+  struct Case {
+    std::string value;
+    CacheMode mode;
+  };
+  const std::vector<Case> cases{
+      {"none", CacheMode::none},       {"readahead", CacheMode::readahead},
+      {"mmap", CacheMode::mmap},       {"loose", CacheMode::loose},
+      {"fscache", CacheMode::fscache}, {"0", CacheMode::none},
+      {"1", CacheMode::readahead},     {"5", CacheMode::mmap},
+      {"15", CacheMode::loose},        {"0xf", CacheMode::loose},
+      {"0X8F", CacheMode::fscache},    {"2", CacheMode::none},
+      {"4", CacheMode::mmap},          {"8", CacheMode::loose},
+      {"128", CacheMode::fscache},     {"0xff", CacheMode::fscache},
+  };
+  for (const auto& [value, mode] : cases) {
+    const Options options = parse_list("cache=" + value);
+    EXPECT_EQ(options.cache, mode) << value;
+    EXPECT_EQ(options.cache_text, value);
+  }
+}
+
+TEST(Options, DebugMaskOfV9fsIsDashD) {
+  for (const std::string on : {"debug", "debug=1", "debug=0x04"}) {
+    EXPECT_TRUE(parse_list(on).debug) << on;
+    EXPECT_TRUE(parse_list(on).foreground) << on;
+  }
+  EXPECT_FALSE(parse_list("debug=0").debug);
+  EXPECT_FALSE(parse_list("debug=0x0").foreground);
+  EXPECT_TRUE(parse({"fuse9p", "host", "/mnt", "-d", "-o", "debug=0"}).debug);
+}
+
+TEST(Options, BadValueIsNamedWithWhatWasExpected) {
+  struct Case {
+    std::string item;
+    std::string expected;
+  };
+  const std::string size = "must be 4k to 16M";
+  const std::string wait = "must be 0.1 to 3600 seconds";
+  const std::string cache_time = "must be 0 to 31536000 seconds";
+  const std::string id = "must be 0 to 4294967294";
+  const std::string fd = "must be 0 to 2147483647";
+  const std::string port = "must be 1 to 65535 or a service name";
+  const std::string kernel =
+      "only the kernel's own 9p client can do this; use tcp, unix, fd or exec";
+  const std::string access = "must be user, client, any or a numeric user id";
+  const std::string cache =
+      "must be none, readahead, mmap, loose, fscache or v9fs's bit mask, 0 to 0xff";
+  const std::vector<Case> cases{
+      {"msize=12", size},
+      {"msize=4095", size},
+      {"msize=16777217", size},
+      {"msize=17M", size},
+      {"msize=1G", size},
+      {"msize=18014398509481985k", size},
+      {"msize=k", size},
+      {"msize=1.5M", size},
+      {"msize=64kB", size},
+      {"msize=-1", size},
+      {"msize=", size},
+      {"connect_timeout=0", wait},
+      {"connect_timeout=3600.1", wait},
+      {"flush_timeout=0.05", wait},
+      {"flush_timeout=2s", wait},
+      {"flush_timeout=", wait},
+      {"interrupt_grace=-1", "must be 0 to 3600 seconds"},
+      {"interrupt_grace=3601", "must be 0 to 3600 seconds"},
+      {"attr_timeout=-0.0001", cache_time},
+      {"entry_timeout=nan", cache_time},
+      {"negative_timeout=inf", cache_time},
+      {"negative_timeout=1e3", cache_time},
+      {"actimeo=31536001", cache_time},
+      {"actimeo=0x10", cache_time},
+      {"n_uname=4294967295", id},
+      {"dfltuid=-2", id},
+      {"dfltgid=nobody", id},
+      {"maxfids=15", "must be 16 to 4294967294"},
+      {"maxfids=4294967295", "must be 16 to 4294967294"},
+      {"rfdno=-1", fd},
+      {"wfdno=2147483648", fd},
+      {"port=0", port},
+      {"port=65536", port},
+      {"port=", port},
+      {"port=-5", port},
+      {"trans=virtio", kernel},
+      {"trans=rdma", kernel},
+      {"trans=xen", kernel},
+      {"trans=usbg", kernel},
+      {"trans=udp", "must be tcp, unix, fd or exec"},
+      {"version=9p2001", "must be 9p2000, 9p2000.u or 9p2000.L"},
+      {"uname=", "must not be empty"},
+      {"fsname=", "must not be empty"},
+      {"subtype=", "must not be empty"},
+      {"access=root", access},
+      {"access=4294967295", access},
+      {"access=", access},
+      {"cache=lose", cache},
+      {"cache=0x100", cache},
+      {"cache=0x", cache},
+      {"debug=yes", "must be a number, decimal or behind 0x"},
+      {"locktimeout=soon", "must be a number of seconds"},
+      {"max_read=all", "must be a number of bytes, with k, M or G behind it if you like"},
+  };
+  for (const auto& [item, expected] : cases)
+    EXPECT_EQ(list_error(item), bad_value(item, expected));
+}
+
+TEST(Options, SuperfluousValueIsAnErrorForEveryFlag) {
+  for (const OptionSpec& option : kOptions) {
+    if (option.type != OptionType::flag || option.name.starts_with('-'))
+      continue;
+    const std::string item = std::string(option.name) + "=1";
+    EXPECT_EQ(list_error(item), bad_value(item, "takes no value"));
+  }
+}
+
+TEST(Options, MissingValueIsAnErrorForEveryOptionThatNeedsOne) {
+  for (const OptionSpec& option : kOptions) {
+    if (option.argument.empty() || option.argument.starts_with('[') || option.name.starts_with('-'))
+      continue;
+    const std::string name(option.name);
+    EXPECT_EQ(list_error(name), bad_value(name, "needs a value, " + option_label(option)));
+  }
+  EXPECT_EQ(list_error("msize"), "option msize: needs a value, msize=SIZE");
+}
+
+TEST(Options, LastValueCounts) {
+  EXPECT_EQ(parse_list("msize=8k,msize=64k").msize, 65536U);
+  EXPECT_EQ(parse({"fuse9p", "-o", "msize=8k", "host", "/mnt", "-omsize=64k"}).msize, 65536U);
+}
+
+// Lists
+
+TEST(Options, CommaBehindABackslashBelongsToTheValue) {
+  EXPECT_EQ(parse_list(R"(aname=a\,b,uname=c)").aname, "a,b");
+  EXPECT_EQ(parse_list(R"(aname=a\\,uname=c)").aname, R"(a\)");
+  EXPECT_EQ(parse_list(R"(aname=a\\\,b)").aname, R"(a\,b)");
+  EXPECT_EQ(parse_list(R"(aname=C:\dir\)").aname, R"(C:\dir\)");
+}
+
+TEST(Options, EmptyItemsAreSkipped) {
+  EXPECT_TRUE(parse_list(",,ro,,").read_only);
+  EXPECT_FALSE(parse_list("").read_only);
+}
+
+// Unknown options
+
+TEST(Options, UnknownOptionSuggestsTheNearest) {
+  struct Case {
+    std::string item;
+    std::string suggestion;
+  };
+  const std::vector<Case> cases{
+      {"msizee", "msize"},
+      {"msize_=4096", "msize"},
+      {"mszie=4096", "msize"},
+      {"msiz", "msize"},
+      {"mzise", ""},
+      {"unmae=x", "uname"},
+      {"allowother", "allow_other"},
+      {"attrtimeout=1", "attr_timeout"},
+      {"or", "ro"},
+      {"netdev", "_netdev"},
+      {"direct_io", "directio"},
+      {"timeout_flush", ""},
+      {"frobnicate", ""},
+      {"MSIZE=4096", ""},
+      {"acregmin=3", ""},
+      {"z", ""},
+  };
+  for (const auto& [item, suggestion] : cases) {
+    const std::string unknown = "unknown option \"" + item.substr(0, item.find('=')) + "\"";
+    const std::string hint = suggestion.empty() ? "" : ", did you mean \"" + suggestion + "\"?";
+    EXPECT_EQ(list_error(item), unknown + hint);
+  }
+}
+
+TEST(Options, SuggestionStaysWithinAThirdOfTheName) {
+  EXPECT_THAT(list_error("aname2222"), Not(HasSubstr("did you mean")));     // 4 edits, 9 letters
+  EXPECT_THAT(list_error("aname222"), Not(HasSubstr("did you mean")));      // 3 edits, 8 letters
+  EXPECT_THAT(list_error("aname22"), HasSubstr("did you mean \"aname\""));  // 2 edits, 7 letters
+}
+
+// The command line
+
+TEST(Options, ProgramOptionsMayStandAnywhereAndTogether) {
+  for (const Words& words : std::vector<Words>{{"fuse9p", "-f", "host", "/mnt", "-o", "ro"},
+                                               {"fuse9p", "host", "/mnt", "-foro"},
+                                               {"/usr/bin/fuse9p", "host", "-oro", "-f", "/mnt"},
+                                               {"fuse9p", "-fo", "ro", "--", "host", "/mnt"}}) {
+    const Options options = parse(words);
+    EXPECT_TRUE(options.foreground);
+    EXPECT_TRUE(options.read_only);
+    EXPECT_FALSE(options.debug);
+    EXPECT_EQ(options.source, "host");
+    EXPECT_EQ(options.mountpoint, "/mnt");
+  }
+}
+
+TEST(Options, DebugImpliesForeground) {
+  const Options options = parse({"fuse9p", "-d", "host", "/mnt"});
+  EXPECT_TRUE(options.debug);
+  EXPECT_TRUE(options.foreground);
+}
+
+TEST(Options, HelpAndVersionNeedNothingElse) {
+  for (const std::string word : {"-h", "--help"})
+    EXPECT_TRUE(parse({"fuse9p", word}).show_help) << word;
+  for (const std::string word : {"-V", "--version"})
+    EXPECT_TRUE(parse({"fuse9p", word}).show_version) << word;
+  EXPECT_TRUE(parse({"fuse9p", "-o", "nonsense", "-h"}).show_help);
+}
+
+TEST(Options, OperandsMayBeginWithADashBehindTwoDashes) {
+  const Options options = parse({"fuse9p", "-f", "--", "host", "-mnt"});
+  EXPECT_EQ(options.mountpoint, "-mnt");
+}
+
+TEST(Options, WrongCommandLineIsExplained) {
+  struct Case {
+    Words words;
+    std::string error;
+  };
+  const std::vector<Case> cases{
+      {{}, "no SOURCE given"},
+      {{"fuse9p"}, "no SOURCE given"},
+      {{"fuse9p", "host"}, "no MOUNTPOINT given"},
+      {{"fuse9p", "", "/mnt"}, "no SOURCE given"},
+      {{"fuse9p", "host", ""}, "no MOUNTPOINT given"},
+      {{"fuse9p", "host", "/mnt", "/srv"},
+       "unexpected argument \"/srv\" behind SOURCE host and MOUNTPOINT /mnt"},
+      {{"fuse9p", "host", "/mnt", "-o"}, "option -o: needs a value, -o OPTIONS"},
+      {{"fuse9p", "host", "/mnt", "-x"}, "unknown option \"-x\""},
+      {{"fuse9p", "host", "/mnt", "-fx"}, "unknown option \"-x\""},
+      {{"fuse9p", "host", "/mnt", "--hlep"}, "unknown option \"--hlep\""},
+      {{"fuse9p", "host", "/mnt", "--help=all"}, "unknown option \"--help=all\""},
+      {{"fuse9p", "host:0", "/mnt"},
+       "source host:0: port must be 1 to 65535 or a service name, not \"0\""},
+  };
+  for (const auto& [words, error] : cases)
+    EXPECT_EQ(error_of(words), error);
+}
+
+TEST(Options, LettersOfTheMountHelperAreUnknownElsewhere) {
+  for (const std::string letter : {"-s", "-n", "-v", "-N", "-t"})
+    EXPECT_EQ(error_of({"fuse9p", "host", "/mnt", letter}), "unknown option \"" + letter + "\"");
+}
+
+// As a helper of mount(8)
+
+TEST(MountHelper, IsRecognizedByItsName) {
+  for (const std::string name : {"mount.fuse9p", "/sbin/mount.fuse9p", "mount.9p"})
+    EXPECT_TRUE(parse({name, "host", "/mnt", "-f"}).fake) << name;
+  for (const std::string name : {"fuse9p", "mount", "/mount.d/fuse9p"})
+    EXPECT_FALSE(parse({name, "host", "/mnt", "-f"}).fake) << name;
+}
+
+TEST(MountHelper, DashFMeansFakeAndNotForeground) {
+  const Options options = parse({"mount.fuse9p", "host", "/mnt", "-f"});
+  EXPECT_TRUE(options.fake);
+  EXPECT_FALSE(options.foreground);
+}
+
+TEST(MountHelper, TakesEveryLetterThatMountPasses) {
+  const Options options = parse({"mount.fuse9p", "host", "/mnt", "-s", "-f", "-n", "-v", "-o",
+                                 "rw,_netdev", "-t", "fuse.fuse9p"});
+  EXPECT_TRUE(options.fake);
+  EXPECT_TRUE(options.sloppy);
+  EXPECT_THAT(options.fuse_options, ElementsAre("rw", "fsname=host", "subtype=fuse9p"));
+  EXPECT_TRUE(parse({"mount.fuse9p", "host", "/mnt", "-sfnv", "-o", "rw"}).sloppy);
+  EXPECT_TRUE(parse({"mount.fuse9p", "-h"}).show_help);
+  EXPECT_TRUE(parse({"mount.fuse9p", "host", "/mnt", "-d"}).debug);
+}
+
+TEST(MountHelper, SloppyTurnsUnknownOptionsIntoNotes) {
+  for (const Words& words : std::vector<Words>{{"mount.fuse9p", "a", "/b", "-o", "vers=3", "-s"},
+                                               {"mount.fuse9p", "a", "/b", "-s", "-o", "vers=3"}})
+    EXPECT_THAT(parse(words).notes, ElementsAre("vers: ignored, there is no such option"));
+  EXPECT_EQ(error_of({"mount.fuse9p", "host", "/mnt", "-o", "vers=3"}), "unknown option \"vers\"");
+}
+
+TEST(MountHelper, NamespaceIsRefused) {
+  EXPECT_EQ(error_of({"mount.fuse9p", "host", "/mnt", "-N", "/proc/1/ns/mnt"}),
+            "option -N /proc/1/ns/mnt: a mount namespace can't be given; run mount under "
+            "nsenter(1) instead");
+}
+
+// Source and transport
+
+TEST(OptionsEndpoint, ComesFromSourceAndOptions) {
+  struct Case {
+    std::string source;
+    std::string list;
+    Endpoint endpoint;
+  };
+  const std::vector<Case> cases{
+      {"192.0.2.1", "trans=tcp,port=5640", TcpEndpoint{"192.0.2.1", "5640"}},
+      {"host", "port=9pfs", TcpEndpoint{"host", "9pfs"}},
+      {"host:5640", "port=5640", TcpEndpoint{"host", "5640"}},
+      {"tcp!host", "trans=tcp,port=05640", TcpEndpoint{"host", "5640"}},
+      {"/run/sock", "trans=unix", UnixEndpoint{"/run/sock"}},
+      {"unix:/run/sock", "trans=unix", UnixEndpoint{"/run/sock"}},
+      {"unix:/run/sock", "", UnixEndpoint{"/run/sock"}},
+      {"none", "trans=fd,rfdno=3,wfdno=4", FdEndpoint{3, 4}},
+      {"my 9p!", "rfdno=3,wfdno=3,trans=fd", FdEndpoint{3, 3}},
+      {"fd:3,4", "trans=fd,rfdno=3,wfdno=4", FdEndpoint{3, 4}},
+      {"fd:3,4", "trans=fd", FdEndpoint{3, 4}},
+      {"fd:5", "", FdEndpoint{5, 5}},
+      {"exec:diod -e /a,b", "trans=exec", ExecEndpoint{"diod -e /a,b"}},
+  };
+  for (const auto& [source, list, endpoint] : cases)
+    EXPECT_EQ(to_string(parse_list(list, source).endpoint), to_string(endpoint)) << source << list;
+}
+
+TEST(OptionsEndpoint, ConflictNamesBothSides) {
+  struct Case {
+    std::string source;
+    std::string list;
+    std::string error;
+  };
+  const std::vector<Case> cases{
+      {"host:5640", "port=5641", "option port=5641: source host:5640 names port 5640"},
+      {"unix:/s", "trans=tcp",
+       "option trans=tcp: source unix:/s is a Unix socket, expected HOST or HOST:PORT"},
+      {"host:564", "trans=unix",
+       "option trans=unix: source host:564 is a TCP address, expected /PATH or unix:PATH"},
+      {"host", "trans=exec",
+       "option trans=exec: source host is a TCP address, expected exec:COMMAND"},
+      {"fd:3", "trans=exec",
+       "option trans=exec: source fd:3 is a pair of descriptors, expected exec:COMMAND"},
+      {"exec:x", "trans=tcp",
+       "option trans=tcp: source exec:x is a command, expected HOST or HOST:PORT"},
+      {"none", "trans=fd", "option trans=fd: needs rfdno and wfdno, or a source fd:RFD,WFD"},
+      {"none", "trans=fd,rfdno=3", "option rfdno=3: needs wfdno"},
+      {"none", "trans=fd,wfdno=4", "option wfdno=4: needs rfdno"},
+      {"none", "rfdno=3,wfdno=4", "option rfdno=3: needs trans=fd"},
+      {"host", "trans=tcp,rfdno=3,wfdno=4", "option rfdno=3: needs trans=fd"},
+      {"fd:5", "trans=fd,rfdno=3,wfdno=4",
+       "option rfdno=3,wfdno=4: source fd:5 names other descriptors"},
+      {"host:/a", "aname=/b", "option aname=/b: source host:/a names tree /a"},
+  };
+  for (const auto& [source, list, error] : cases)
+    EXPECT_EQ(list_error(list, source), error);
+}
+
+TEST(OptionsEndpoint, TreeOfTheSourceIsTheAname) {
+  EXPECT_EQ(parse_list("", "host:/srv").aname, "/srv");
+  EXPECT_EQ(parse_list("aname=/srv", "host:/srv").aname, "/srv");
+  EXPECT_EQ(parse_list("", "host:5640:/srv").endpoint, Endpoint(TcpEndpoint{"host", "5640"}));
+}
+
+TEST(OptionsEndpoint, OptionsForTcpAreNotedElsewhere) {
+  EXPECT_THAT(parse_list("port=5640,privport", "unix:/s").notes,
+              ElementsAre("port=5640: ignored, source unix:/s is a Unix socket",
+                          "privport: ignored, source unix:/s is a Unix socket"));
+  EXPECT_THAT(parse_list("trans=fd,rfdno=3,wfdno=4,port=564", "none").notes,
+              ElementsAre("port=564: ignored, source none is a pair of descriptors"));
+}
+
+// For libfuse and for mount(8)
+
+TEST(Options, MountFlagsReachFuseInTheirOrder) {
+  const std::string passed =
+      "allow_other,default_permissions,auto_unmount,ro,rw,suid,nosuid,dev,nodev,exec,noexec,sync,"
+      "async,dirsync,atime,noatime";
+  std::string joined;
+  for (const std::string& option : parse_list(passed + ",fsname=x,subtype=y").fuse_options)
+    joined += (joined.empty() ? "" : ",") + option;
+  EXPECT_EQ(joined, passed + ",fsname=x,subtype=y");
+  EXPECT_THAT(parse_list("allow_root").fuse_options,
+              ElementsAre("allow_root", "fsname=host", "subtype=fuse9p"));
+}
+
+TEST(Options, AllowRootAndAllowOtherExcludeEachOther) {
+  for (const std::string list : {"allow_root,allow_other", "allow_other,allow_root"})
+    EXPECT_EQ(list_error(list), "option allow_root: conflicts with allow_other");
+}
+
+TEST(Options, NamesForFuseAreEscapedAsItsParserReadsThem) {
+  EXPECT_THAT(parse_list(R"(subtype=a\,b)", R"(exec:a \, b)").fuse_options,
+              ElementsAre(R"(fsname=exec:a \\\, b)", R"(subtype=a\,b)"));
+}
+
+TEST(Options, WhatOnlyMountActsUponIsIgnoredSilently) {
+  for (const std::string item : {"_netdev",
+                                 "nofail",
+                                 "nobootwait",
+                                 "auto",
+                                 "noauto",
+                                 "defaults",
+                                 "user",
+                                 "user=glenda",
+                                 "users",
+                                 "nouser",
+                                 "owner",
+                                 "group",
+                                 "comment=a b",
+                                 "x-systemd.automount",
+                                 "x-systemd.idle-timeout=60",
+                                 "x-gvfs-show",
+                                 "X-mount.mkdir",
+                                 "X-mount.mkdir=0755",
+                                 "diratime",
+                                 "nodiratime",
+                                 "relatime",
+                                 "norelatime",
+                                 "nomand"}) {
+    Options expected = parse_list("");
+    EXPECT_EQ(parse_list(item), expected) << item;
+  }
+}
+
+// Notes
+
+TEST(Options, OptionThatDoesNotDoWhatItSaysLeavesANote) {
+  const std::string mapped =
+      ": mapped to attribute and entry timeouts (actimeo) with validation at open; data is never "
+      "trusted past an open";
+  const std::string none =
+      ": mapped to a page cache that is validated at open; directio bypasses it";
+  const std::map<std::string, std::string> notes{
+      {"cache=loose", "cache=loose" + mapped},
+      {"cache=fscache", "cache=fscache" + mapped},
+      {"cache=0xf", "cache=0xf" + mapped},
+      {"cache=none", "cache=none" + none},
+      {"cachetag=x", "cachetag: ignored, there is no cache on disk"},
+      {"afid=7", "afid: ignored, as v9fs does"},
+      {"locktimeout=30", "locktimeout: ignored"},
+      {"max_read=128k", "max_read: ignored, msize bounds what one message carries"},
+      {"strictatime", "strictatime: ignored, the server keeps access times"},
+      {"mand", "mand: ignored, Linux has no mandatory locks any more"},
+  };
+  for (const auto& [item, note] : notes)
+    EXPECT_THAT(parse_list(item).notes, ElementsAre(note)) << item;
+}
+
+TEST(Options, OptionThatDoesWhatItSaysLeavesNone) {
+  for (const std::string list : {"cache=mmap", "cache=readahead", "cache=none,directio",
+                                 "cache=loose,cache=mmap", "privport", "port=5640", "ro,noatime"})
+    EXPECT_THAT(parse_list(list).notes, IsEmpty()) << list;
+}
+
+// Lines that are in use
+
+TEST(OptionsOfV9fs, LineOfFstabIsUnderstood) {
+  const std::string list =
+      "trans=tcp,version=9p2000.L,msize=262144,access=client,cache=loose,uname=root,aname=/srv,"
+      "port=5640,_netdev,nofail,x-systemd.automount,rw,relatime";
+  const Options options = parse({"/sbin/mount.fuse9p", "192.0.2.1", "/mnt/srv", "-o", list});
+  EXPECT_EQ(options.endpoint, Endpoint(TcpEndpoint{"192.0.2.1", "5640"}));
+  EXPECT_EQ(options.dialect, Dialect::l);
+  EXPECT_EQ(options.msize, 262144U);
+  EXPECT_EQ(options.access.mode, Access::Mode::client);
+  EXPECT_EQ(options.cache, CacheMode::loose);
+  EXPECT_EQ(options.uname, "root");
+  EXPECT_EQ(options.aname, "/srv");
+  EXPECT_THAT(options.fuse_options, ElementsAre("rw", "fsname=192.0.2.1", "subtype=fuse9p"));
+  EXPECT_THAT(options.notes, ElementsAre(HasSubstr("cache=loose: mapped to")));
+}
+
+TEST(OptionsOfV9fs, LinesFromTheFieldAreAccepted) {
+  struct Case {
+    std::string source;
+    std::string list;
+    std::string endpoint;
+  };
+  const std::vector<Case> cases{
+      // Linux, Documentation/filesystems/9p.rst
+      {"10.10.1.2", "", "10.10.1.2:564"},
+      {"/tmp/ns.glenda.:0/acme", "trans=unix,uname=glenda", "unix:/tmp/ns.glenda.:0/acme"},
+      // minikube mount
+      {"192.168.49.1",
+       "dfltgid=1000,dfltuid=1000,msize=262144,port=34067,trans=tcp,version=9p2000.L",
+       "192.168.49.1:34067"},
+      // diod, mount.diod(8) and auto.diod
+      {"server:/g/g0", "rw,nodev,nosuid,uname=root,access=user,privport", "server:564"},
+      {"nohost", "trans=fd,rfdno=8,wfdno=8,aname=ctl,msize=65512,debug=0x1", "fd:8"},
+      // /proc/mounts of v9fs, pasted back
+      {"127.0.0.1", "rw,sync,dirsync,relatime,cache=f,access=client,trans=tcp,port=5640", ""},
+      {"127.0.0.1", "rw,sync,dirsync,relatime,cache=0xf,access=client,trans=tcp,port=5640",
+       "127.0.0.1:5640"},
+      // mount -t fuse.fuse9p by way of mount.fuse3
+      {"host:/srv", "rw,dev,suid,allow_other,default_permissions", "host:564"},
+  };
+  for (const auto& [source, list, endpoint] : cases) {
+    if (endpoint.empty())
+      EXPECT_THAT(list_error(list, source), HasSubstr("option cache=f: must be none")) << list;
+    else
+      EXPECT_EQ(to_string(parse_list(list, source).endpoint), endpoint) << list;
+  }
+}
+
+// Table, help and manual page
+
+/// Label and default of each option, in no order: "-f" is there twice.
+using Documented = std::multiset<std::pair<std::string, std::string>>;
+
+Documented of_table() {
+  Documented documented;
+  for (const OptionSpec& option : kOptions)
+    documented.emplace(option_label(option), option.default_text);
+  return documented;
+}
+
+std::vector<std::string> lines_of(std::istream& stream) {
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(stream, line);)
+    lines.push_back(line);
+  return lines;
+}
+
+/// "Cm user Ns Op = Ns Ar NAME" -> "user[=NAME]"; "Fl h , Fl Fl help" -> "-h, --help"
+std::string label_of_item(const std::string& item) {
+  std::istringstream words(item);
+  std::string label;
+  std::string dashes;
+  std::string closing;
+  bool space = false;
+  for (std::string word; words >> word;) {
+    if (word == "Cm" || word == "Ar")
+      continue;
+    if (word == "Fl") {
+      dashes += '-';
+    } else if (word == "Ns") {
+      space = false;
+    } else if (word == "Op") {
+      label += '[';
+      closing = "]";
+    } else {
+      const bool joined = !space || word == ",";
+      label += (joined ? "" : " ") + std::exchange(dashes, "") + word;
+      space = true;
+    }
+  }
+  return label + closing;
+}
+
+/// The items of section OPTIONS that begin with Fl or Cm, up to the next item; a line "The default
+/// is X." belongs to the item above it. Items of nested lists have no value and no default.
+Documented of_manual_page() {
+  std::ifstream page(FUSE9P_SOURCE_DIR "/man/fuse9p.1");
+  EXPECT_TRUE(page) << "man/fuse9p.1 can't be read";
+  const std::string_view start = "The default is ";
+  std::vector<std::pair<std::string, std::string>> items;
+  bool in_section = false;
+  int depth = 0;
+  for (const std::string& line : lines_of(page)) {
+    if (line.starts_with(".Sh "))
+      in_section = line == ".Sh OPTIONS";
+    if (!in_section)
+      continue;
+    depth += line.starts_with(".Bl ") ? 1 : line == ".El" ? -1 : 0;
+    if (depth == 1 && (line.starts_with(".It Cm ") || line.starts_with(".It Fl ")))
+      items.emplace_back(label_of_item(line.substr(4)), "");
+    if (line.starts_with(start) && !items.empty())
+      items.back().second = line.substr(start.size(), line.size() - start.size() - 1);
+  }
+  return {items.begin(), items.end()};
+}
+
+/// Entries begin in column 2; text of an entry, wrapped, in a further one.
+Documented of_help() {
+  std::istringstream help(help_text());
+  std::vector<std::pair<std::string, std::string>> entries;
+  bool in_groups = false;
+  for (const std::string& line : lines_of(help)) {
+    in_groups = in_groups || line == "Program options:";
+    if (!in_groups || !line.starts_with("  "))
+      continue;
+    const bool begins = line[2] != ' ';
+    const std::size_t end = begins ? line.find("  ", 2) : 0;
+    if (begins)
+      entries.emplace_back(line.substr(2, end - 2), "");
+    const std::size_t text = line.find_first_not_of(' ', end);
+    if (text != std::string::npos)
+      entries.back().second += " " + line.substr(text);
+  }
+  const std::string_view start = "(default: ";
+  for (auto& [label, words] : entries) {
+    const std::size_t found = words.rfind(start);
+    words = found == std::string::npos
+                ? ""
+                : words.substr(found + start.size(), words.size() - found - start.size() - 1);
+  }
+  return {entries.begin(), entries.end()};
+}
+
+Words missing_from(const Documented& documented, const Documented& wanted) {
+  std::vector<std::pair<std::string, std::string>> missing;
+  std::set_difference(wanted.begin(), wanted.end(), documented.begin(), documented.end(),
+                      std::back_inserter(missing));
+  Words words;
+  for (const auto& [label, default_text] : missing)
+    words.emplace_back(label).append(" (default: ").append(default_text).append(")");
+  return words;
+}
+
+TEST(Options, TableHelpAndManPageAgree) {
+  const Documented table = of_table();
+  EXPECT_THAT(missing_from(of_manual_page(), table), IsEmpty()) << "not in the manual page";
+  EXPECT_THAT(missing_from(table, of_manual_page()), IsEmpty()) << "obsolete in the manual page";
+  EXPECT_THAT(missing_from(of_help(), table), IsEmpty()) << "not in --help";
+  EXPECT_THAT(missing_from(table, of_help()), IsEmpty()) << "obsolete in --help";
+}
+
+TEST(Options, PlaceholdersFollowTheLegendOfTypes) {
+  const std::map<OptionType, std::set<std::string_view>> legend{
+      {OptionType::flag, {""}},
+      {OptionType::uint, {"UINT", "[MASK]"}},
+      {OptionType::size, {"SIZE"}},
+      {OptionType::seconds, {"SECONDS"}},
+  };
+  for (const OptionSpec& option : kOptions) {
+    const auto entry = legend.find(option.type);
+    if (entry != legend.end())
+      EXPECT_TRUE(entry->second.contains(option.argument)) << option_label(option);
+    else
+      EXPECT_FALSE(option.argument.empty()) << option_label(option);
+  }
+}
+
+TEST(Options, NamesAreUniqueWithinProgramHelperAndLists) {
+  std::set<std::pair<std::string_view, std::string_view>> names;
+  for (const OptionSpec& option : kOptions) {
+    const std::string_view scope = option.name.starts_with('-') ? option.group : "-o";
+    EXPECT_TRUE(names.emplace(scope, option.name).second) << option.name;
+  }
+}
+
+TEST(Options, HelpFitsIn80ColumnsAndEndsItsLines) {
+  const std::string help = help_text();
+  std::istringstream stream(help);
+  for (const std::string& line : lines_of(stream)) {
+    EXPECT_LE(line.size(), 80U) << line;
+    EXPECT_FALSE(line.ends_with(' ')) << line;
+  }
+  EXPECT_TRUE(help.ends_with(".\n"));
+}
+
+TEST(Options, GroupsOfTheTableAreContiguous) {
+  std::set<std::string_view> seen;
+  std::string_view current;
+  for (const OptionSpec& option : kOptions) {
+    if (option.group == current)
+      continue;
+    current = option.group;
+    EXPECT_TRUE(seen.insert(current).second) << current;
+  }
+}
+
+TEST(Options, UsageNamesTheOperands) {
+  EXPECT_THAT(usage(), HasSubstr("fuse9p SOURCE MOUNTPOINT"));
+  EXPECT_THAT(help_text(), HasSubstr("fuse9p SOURCE MOUNTPOINT"));
+}
+
+}  // namespace
+}  // namespace fuse9p
