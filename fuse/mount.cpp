@@ -29,6 +29,18 @@ namespace {
 /// The kernel reads 128 KiB ahead by default; 4 MiB hide 10 ms of round trip at 400 MB/s.
 constexpr int kReadAheadKiB = 4096;
 
+/// A path as /proc/self/mountinfo writes it.
+std::string escaped(const std::string& path) {
+  std::string out;
+  for (const char c : path) {
+    if (c == ' ' || c == '\t' || c == '\n' || c == '\\')
+      out += fmt::format("\\{:03o}", static_cast<unsigned char>(c));
+    else
+      out += c;
+  }
+  return out;
+}
+
 /// What libfuse says goes to our log, and is kept to explain a mount that failed.
 std::string& last_libfuse_message() {
   static std::string message;
@@ -159,7 +171,7 @@ void Mount::raise_read_ahead() const {
     std::istringstream fields(line);
     std::string id, parent, numbers, root, point;
     fields >> id >> parent >> numbers >> root >> point;
-    if (point == settings_.mountpoint)
+    if (point == escaped(settings_.mountpoint))
       device = numbers;  // the last one is on top
   }
   if (device.empty())

@@ -35,15 +35,19 @@ std::uint32_t wire_flags(int flags) {
   return wire;
 }
 
+/// A file of length 0 may be one whose content is made when it is read.
+bool may_be_synthetic(const Attributes& attributes) {
+  return attributes.type() == S_IFREG && attributes.size == 0;
+}
+
 std::shared_ptr<FileHandle> make_handle(Mount& mount, OpenFile opened, NodeRef node, int flags) {
   auto handle = std::make_shared<FileHandle>(std::move(opened), std::move(node));
   const bool append_only = (handle->file.qid.type & proto::qid_type::kAppend) != 0;
   handle->writable = (flags & O_ACCMODE) != O_RDONLY;
   handle->in_order = (flags & O_APPEND) != 0 || append_only;
-  // A file of length 0 that is opened for reading may be synthetic: what it holds is made when it
-  // is read, and the page cache would not ask beyond its length.
+  // The page cache would not ask beyond its length.
   const Attributes& attributes = handle->node->attributes;
-  handle->stream = !handle->writable && attributes.type() == S_IFREG && attributes.size == 0;
+  handle->stream = !handle->writable && may_be_synthetic(attributes);
   handle->direct = handle->stream || mount.settings().direct_io;
   return handle;
 }
@@ -88,10 +92,11 @@ std::optional<std::uint64_t> known_size(const Node& node) {
 }  // namespace
 
 awaitable<void> open(Mount& mount, Request& request, fuse_ino_t ino, FileInfo file) {
-  request.set_patience(Patience::none);
   const NodeRef node = mount.nodes().find(ino);
   if (!node || node->unlinked())
     co_return request.reply_errno(ESTALE);
+  if (may_be_synthetic(node->attributes))
+    request.be_brief();  // its open may block
   // Close to open: what the file is like now decides about cached pages. Asked while the fid is
   // cloned, so that it costs no time.
   auto [validated, clone] =
@@ -163,7 +168,7 @@ awaitable<void> read(Mount& mount, Request& request, fuse_ino_t, std::size_t siz
   if (!handle)
     co_return request.reply_errno(EBADF);
   if (handle->stream)
-    request.set_patience(Patience::none);
+    request.be_brief();
   // Ours until the reply is out. (Named, as any aggregate in a co_await must be: g++ 12 copies an
   // unnamed one bit by bit.)
   auto memory = std::make_shared_for_overwrite<std::byte[]>(size);

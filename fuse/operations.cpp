@@ -67,8 +67,8 @@ void start(fuse_req_t raw, Args... args) {
   auto request = make_request(raw);
   if (log::debugging())
     log::debug("FUSE #{} {}{}", request->number(), kName.characters, (show(args) + ... + ""));
-  request->listen();
   mount.spawn(request, kOperation(mount, *request, std::move(args)...));
+  request->listen();  // behind the spawn, so that a signal that is there already finds somebody
 }
 
 /// The one trampoline: from libfuse's call to a coroutine.

@@ -26,7 +26,8 @@ Request::Request(asio::io_context& io, fuse_req_t request, std::chrono::millisec
       request_(request),
       context_(*fuse_req_ctx(request)),
       number_(++last_number),
-      grace_until_(std::chrono::steady_clock::now() + grace) {}
+      started_(std::chrono::steady_clock::now()),
+      patience_(grace) {}
 
 Request::~Request() {
   if (replied())
@@ -52,7 +53,7 @@ void Request::interrupted() {
   if (replied())
     return;
   const auto now = std::chrono::steady_clock::now();
-  if (patience_ == Patience::none || now >= grace_until_ || fatal_signal_pending(context_.pid)) {
+  if (now >= started_ + patience_ || fatal_signal_pending(context_.pid)) {
     log::debug("FUSE #{} interrupted: it is given up", number_);
     return cancel_.emit(asio::cancellation_type::total);
   }
@@ -62,7 +63,9 @@ void Request::interrupted() {
 void Request::check_again() {
   if (!timer_)
     timer_ = std::make_unique<asio::steady_timer>(io_);
-  timer_->expires_at(std::min(grace_until_, std::chrono::steady_clock::now() + kFatalSignalPoll));
+  const auto next_look = std::chrono::steady_clock::now() + kFatalSignalPoll;
+  timer_->expires_at(
+      std::min<std::chrono::steady_clock::time_point>(started_ + patience_, next_look));
   timer_->async_wait([weak = weak_from_this()](const error_code& error) {
     const auto alive = weak.lock();
     if (alive && !error)

@@ -32,7 +32,8 @@ class Request : public std::enable_shared_from_this<Request> {
   void listen();
   /// Where the coroutine that answers is cancelled.
   boost::asio::cancellation_slot slot() { return cancel_.slot(); }
-  void set_patience(Patience patience) { patience_ = patience; }
+  /// Patience::grace is the default.
+  void be_brief() { patience_ = kBriefPatience; }
 
   uid_t uid() const { return context_.uid; }
   gid_t gid() const { return context_.gid; }
@@ -68,8 +69,8 @@ class Request : public std::enable_shared_from_this<Request> {
   fuse_req_t request_;
   fuse_ctx context_;
   std::uint64_t number_;
-  std::chrono::steady_clock::time_point grace_until_;
-  Patience patience_ = Patience::grace;
+  std::chrono::steady_clock::time_point started_;
+  std::chrono::milliseconds patience_;
   boost::asio::cancellation_signal cancel_;
   std::unique_ptr<boost::asio::steady_timer> timer_;  // only once a signal came
 };

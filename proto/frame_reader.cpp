@@ -8,7 +8,7 @@
 namespace fuse9p::proto {
 
 FrameReader::FrameReader(std::uint32_t max_frame, Place place)
-    : max_frame_(max_frame), place_(std::move(place)), scratch_(kScratchSize) {}
+    : max_frame_(max_frame), place_(std::move(place)) {}
 
 std::array<std::span<std::byte>, 2> FrameReader::prepare() {
   begin_ += std::exchange(consumed_, 0);
@@ -19,7 +19,7 @@ std::array<std::span<std::byte>, 2> FrameReader::prepare() {
   if (in_data_)
     take_data_from_scratch();  // else what is read now would overtake it
   compact();
-  const std::span<std::byte> room = std::span(scratch_).subspan(end_);
+  const std::span<std::byte> room(scratch_.get() + end_, kScratchSize - end_);
   lent_.reset();
   if (!in_data_ || data_left_ == 0)
     return {room, {}};
@@ -34,7 +34,7 @@ void FrameReader::received(std::size_t bytes) {
     data_left_ -= direct;
     bytes -= direct;
   }
-  assert(bytes <= scratch_.size() - end_);
+  assert(bytes <= kScratchSize - end_);
   end_ += bytes;
   lent_.reset();
 }
@@ -42,7 +42,7 @@ void FrameReader::received(std::size_t bytes) {
 void FrameReader::compact() {
   if (begin_ == 0)
     return;
-  std::memmove(scratch_.data(), scratch_.data() + begin_, available());
+  std::memmove(scratch_.get(), scratch_.get() + begin_, available());
   end_ -= begin_;
   begin_ = 0;
 }

@@ -12,8 +12,9 @@
 
 #include <array>
 #include <functional>
+#include <memory>
 #include <optional>
-#include <vector>
+#include <span>
 
 namespace fuse9p::proto {
 
@@ -69,9 +70,7 @@ class FrameReader {
 
  private:
   std::size_t available() const { return end_ - begin_; }
-  std::span<const std::byte> scratch() const {
-    return std::span(scratch_).subspan(begin_, available());
-  }
+  std::span<const std::byte> scratch() const { return {scratch_.get() + begin_, available()}; }
   error_code start_frame();
   error_code start_data();
   void take_data_from_scratch();
@@ -80,7 +79,8 @@ class FrameReader {
 
   std::uint32_t max_frame_;
   Place place_;
-  std::vector<std::byte> scratch_;
+  // Not zeroed: what is never received costs no page.
+  std::unique_ptr<std::byte[]> scratch_ = std::make_unique_for_overwrite<std::byte[]>(kScratchSize);
   std::size_t begin_ = 0, end_ = 0;
 
   // The frame under way.

@@ -15,9 +15,21 @@ bool is_error(MessageType type) {
   return type == MessageType::Rlerror || type == MessageType::Rerror;
 }
 
+std::string shortened(std::string text) {
+  constexpr std::size_t kMostShown = 100;
+  if (text.size() > kMostShown)
+    text.replace(kMostShown, std::string::npos, "...");
+  return text;
+}
+
+/// A server's text in a message of ours: it can neither flood nor forge it.
+std::string shown(std::string_view text) {
+  return shortened(quoted(text));
+}
+
 std::string words_of(MessageType type, ByteView body, Dialect dialect) {
   const auto [error, ename] = parse_error(type, body, dialect);
-  return ename.empty() ? error.message() : std::string(ename);
+  return ename.empty() ? error.message() : shown(ename);
 }
 
 }  // namespace
@@ -34,21 +46,23 @@ Handshake::Action Handshake::start() {
 }
 
 Handshake::Action Handshake::received(ByteView frame) {
-  const Header header = decode_header(frame.first<kHeaderSize>());
-  const ByteView body = frame.subspan(kHeaderSize);
-  return attaching_ ? on_attach(header, body) : on_version(header, body);
+  if (frame.size() < kHeaderSize)
+    return unexpected(frame);
+  return attaching_ ? on_attach(frame) : on_version(frame);
 }
 
-Handshake::Action Handshake::on_version(const Header& header, ByteView body) {
+Handshake::Action Handshake::on_version(ByteView frame) {
+  const Header header = decode_header(frame.first<kHeaderSize>());
+  const ByteView body = frame.subspan(kHeaderSize);
   if (is_error(header.type))
     return refused(words_of(header.type, body, parameters_.dialect));
   const auto answer = decode<Rversion>(body, parameters_.dialect, Leftover::ignore);
   if (header.type != MessageType::Rversion || !answer)
-    return fail(Error::unexpected_reply, "does not speak 9P: expected Rversion");
+    return unexpected(frame);
   const auto accepted = std::ranges::find(config_.dialects, answer->version,
                                           [](Dialect dialect) { return version_string(dialect); });
   if (accepted == config_.dialects.end())
-    return refused(answer->version);
+    return refused(shown(answer->version));
   if (answer->msize < kLeastMsize)
     return fail(Error::message_too_large, "grants msize " + std::to_string(answer->msize) +
                                               ", at least " + std::to_string(kLeastMsize) +
@@ -61,7 +75,7 @@ Handshake::Action Handshake::on_version(const Header& header, ByteView body) {
 Handshake::Action Handshake::refused(std::string_view answer) {
   answers_ += (answers_.empty() ? "" : ", ");
   answers_ += "\"" + std::string(version_string(parameters_.dialect)) + "\" was answered with " +
-              quoted(answer);
+              std::string(answer);
   if (++attempt_ < config_.dialects.size())
     return {.kind = Action::Kind::reconnect};
   return fail(Error::unexpected_reply, "no common version: " + answers_);
@@ -82,18 +96,32 @@ Handshake::Action Handshake::attach() {
   return action;
 }
 
-Handshake::Action Handshake::on_attach(const Header& header, ByteView body) {
-  const std::string who = "attach as uname=" + quoted(config_.uname) +
-                          " n_uname=" + std::to_string(config_.n_uname) +
-                          " aname=" + quoted(config_.aname);
+Handshake::Action Handshake::on_attach(ByteView frame) {
+  const Header header = decode_header(frame.first<kHeaderSize>());
+  const ByteView body = frame.subspan(kHeaderSize);
   if (is_error(header.type))
-    return fail(parse_error(header.type, body, parameters_.dialect).first,
-                "refuses to " + who + ": " + words_of(header.type, body, parameters_.dialect));
+    return fail(
+        parse_error(header.type, body, parameters_.dialect).first,
+        "refuses to " + attempt() + ": " + words_of(header.type, body, parameters_.dialect));
   const auto answer = decode<Rattach>(body, parameters_.dialect, Leftover::ignore);
   if (header.type != MessageType::Rattach || header.tag != kAttachTag || !answer)
-    return fail(Error::unexpected_reply, "expected Rattach after " + who);
+    return unexpected(frame);
   parameters_.root_qid = answer->qid;
   return {.kind = Action::Kind::done};
+}
+
+/// What was asked, as the user knows it.
+std::string Handshake::attempt() const {
+  if (!attaching_)
+    return "agree on version " + std::string(version_string(parameters_.dialect));
+  return "attach as uname=" + quoted(config_.uname) +
+         " n_uname=" + std::to_string(config_.n_uname) + " aname=" + quoted(config_.aname);
+}
+
+Handshake::Action Handshake::unexpected(ByteView frame) const {
+  return fail(Error::unexpected_reply, "does not speak 9P: expected " + std::string(awaited()) +
+                                           " to " + attempt() + ", got " +
+                                           shortened(to_text(frame, parameters_.dialect)));
 }
 
 Handshake::Action Handshake::fail(error_code error, std::string message) {

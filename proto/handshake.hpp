@@ -61,10 +61,12 @@ class Handshake {
   std::string_view awaited() const { return attaching_ ? "Rattach" : "Rversion"; }
 
  private:
-  Action on_version(const Header& header, ByteView body);
-  Action on_attach(const Header& header, ByteView body);
+  Action on_version(ByteView frame);
+  Action on_attach(ByteView frame);
   Action attach();
   Action refused(std::string_view answer);
+  Action unexpected(ByteView frame) const;
+  std::string attempt() const;
   static Action fail(error_code error, std::string message);
 
   HandshakeConfig config_;

@@ -158,8 +158,13 @@ class Program {
     while (mount_->operations() > 0 && std::chrono::steady_clock::now() < until)
       io_.run_one_for(kDrainTimeout);
     log::info("{}: unmounted", options_.mountpoint);
-    if (mount_->operations() > 0)
-      log::warn("{} operations did not come to their end", mount_->operations());
+    if (mount_->operations() == 0)
+      return;
+    // They hold on to what would be destroyed now; the system cleans up instead.
+    log::error("{} operations did not come to their end: this is a bug in fuse9p",
+               mount_->operations());
+    log::finish();
+    ::_exit(kExitSystem);
   }
 
   Options options_;

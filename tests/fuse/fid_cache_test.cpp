@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MIT
+#include "fuse/fid_cache.hpp"
+
+#include "fuse/errno.hpp"
+#include "tests/support/peer.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <gmock/gmock.h>
+
+#include <sys/stat.h>
+
+#include <cerrno>
+
+namespace fuse9p::fs {
+namespace {
+
+using test::Peer;
+using ::testing::IsEmpty;
+
+Attributes directory(std::uint64_t path) {
+  Attributes out;
+  out.qid = {proto::qid_type::kDir, 0, path};
+  out.mode = S_IFDIR | 0755;
+  return out;
+}
+
+class FidCacheTest : public ::testing::Test {
+ protected:
+  using Outcome = std::shared_ptr<std::optional<result<FidLease>>>;
+
+  Outcome acquire(const NodeRef& node) {
+    auto outcome = std::make_shared<std::optional<result<FidLease>>>();
+    boost::asio::co_spawn(io_, cache_.acquire(node, UserId::mount),
+                          [outcome](const std::exception_ptr&, result<FidLease> lease) {
+                            outcome->emplace(std::move(lease));
+                          });
+    peer_.run();
+    return outcome;
+  }
+  NodeRef look_up(Node& parent, std::string_view name, std::uint64_t path) {
+    NodeRef node = nodes_.remember(parent, name, directory(path));
+    nodes_.looked_up(*node);
+    return node;
+  }
+  NodeRef root() { return nodes_.find(kRootId); }
+  /// The root's own cached fid is fid 1.
+  void cache_root() {
+    const auto lease = acquire(root());
+    EXPECT_EQ(peer_.next(), "Twalk tag 0 fid 0 newfid 1 wname");
+    peer_.say("Rwalk tag 0 qid");
+    ASSERT_TRUE(*lease);
+  }
+
+  boost::asio::io_context io_{1};
+  Peer peer_{io_};
+  Client client_{io_, peer_.established(), {}, {.lost = [](const std::string&) {}}};
+  NodeTable nodes_{directory(1), [this](Node& node) { cache_.drop(node); }};
+  FidCache cache_{nodes_, client_, 3};
+};
+
+TEST_F(FidCacheTest, AFidIsMadeByWalkingFromTheNearestAncestorThatHasOne) {
+  cache_root();
+  const NodeRef d = look_up(*root(), "d", 2);
+  const NodeRef e = look_up(*d, "e", 3);
+  const auto lease = acquire(e);
+  EXPECT_EQ(peer_.next(), "Twalk tag 1 fid 1 newfid 2 wname d");
+  peer_.say("Rwalk tag 1 qid (0x2 0 0x80)");
+  EXPECT_EQ(peer_.next(), "Twalk tag 2 fid 2 newfid 3 wname e");
+  peer_.say("Rwalk tag 2 qid (0x3 0 0x80)");
+  ASSERT_TRUE(*lease);
+  EXPECT_EQ((**lease)->fid(), proto::Fid{3});
+}
+
+TEST_F(FidCacheTest, ACachedFidCostsNoMessage) {
+  cache_root();
+  const auto again = acquire(root());
+  ASSERT_TRUE(*again);
+  EXPECT_THAT(peer_.all(), IsEmpty());
+}
+
+TEST_F(FidCacheTest, AnotherFileUnderTheNameIsStaleAndIsNotKept) {
+  cache_root();
+  const auto lease = acquire(look_up(*root(), "d", 2));
+  EXPECT_EQ(peer_.next(), "Twalk tag 1 fid 1 newfid 2 wname d");
+  peer_.say("Rwalk tag 1 qid (0x99 0 0x80)");
+  ASSERT_TRUE(*lease);
+  EXPECT_EQ((*lease)->error(), as_error(ESTALE));
+  EXPECT_EQ(peer_.next(), "Tclunk tag 2 fid 2");
+}
+
+TEST_F(FidCacheTest, AWalkOvertakenByARenameIsBegunAnew) {
+  cache_root();
+  const auto lease = acquire(look_up(*root(), "d", 2));
+  EXPECT_EQ(peer_.next(), "Twalk tag 1 fid 1 newfid 2 wname d");
+  nodes_.rename(*root(), "d", *root(), "e");
+  peer_.say("Rwalk tag 1 qid (0x2 0 0x80)");
+  EXPECT_EQ(peer_.all(),
+            (std::vector<std::string>{"Tclunk tag 2 fid 2", "Twalk tag 3 fid 1 newfid 3 wname e"}));
+  peer_.say("Rwalk tag 3 qid (0x2 0 0x80)");
+  ASSERT_TRUE(*lease);
+  EXPECT_TRUE((*lease)->has_value());
+}
+
+TEST_F(FidCacheTest, TheLeastRecentlyUsedFidGoesWhenThereAreTooMany) {
+  cache_root();
+  std::vector<NodeRef> nodes;
+  for (std::uint64_t path = 2; path <= 4; ++path) {
+    nodes.push_back(look_up(*root(), "d" + std::to_string(path), path));
+    cache_.insert(*nodes.back(), UserId::mount, FidHandle());
+  }
+  EXPECT_EQ(cache_.size(), 3U);
+  EXPECT_FALSE(cache_.contains(*root(), UserId::mount));  // used first, and not since
+}
+
+TEST_F(FidCacheTest, AFidInUseIsNotEvicted) {
+  cache_root();
+  const auto held = acquire(root());
+  for (std::uint64_t path = 2; path <= 6; ++path)
+    cache_.insert(*look_up(*root(), "d" + std::to_string(path), path), UserId::mount, FidHandle());
+  EXPECT_TRUE(cache_.contains(*root(), UserId::mount));
+}
+
+TEST_F(FidCacheTest, WhenANodeGoesItsFidIsClunked) {
+  cache_root();
+  const NodeId id = look_up(*root(), "d", 2)->id();
+  const auto lease = acquire(nodes_.find(id));
+  peer_.next();
+  peer_.say("Rwalk tag 1 qid (0x2 0 0x80)");
+  lease->reset();
+  nodes_.forget(id, 1);
+  EXPECT_EQ(peer_.next(), "Tclunk tag 2 fid 2");
+}
+
+}  // namespace
+}  // namespace fuse9p::fs
