@@ -75,6 +75,16 @@ void FidCache::insert(const Node& node, UserId user, FidHandle fid) {
   evict();
 }
 
+FidHandle FidCache::take(const Node& node, UserId user) {
+  const auto entry = entries_.find({node.id(), user});
+  if (entry == entries_.end() || entry->second.fid.use_count() > 1)
+    return {};
+  FidHandle fid = std::move(*entry->second.fid);
+  order_.erase(entry->second.position);
+  entries_.erase(entry);
+  return fid;
+}
+
 void FidCache::evict() {
   // From the oldest on; those in use are passed over, so the bound may be exceeded by their number.
   auto candidate = order_.begin();

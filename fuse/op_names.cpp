@@ -45,13 +45,22 @@ awaitable<void> make(Mount& mount, Request& request, fuse_ino_t parent, std::str
   co_await reply_made(mount, request, directory, name, *qid, mode);
 }
 
+/// The cached fid of a name, if it was surely walked by that name: it stands for the name itself.
+FidHandle take_fid_of_name(Mount& mount, const Node& parent, const std::string& name) {
+  const Node* node = parent.child(name);
+  if (node == nullptr || node->has_several_links())
+    return {};
+  return mount.fids().take(*node, UserId::mount);
+}
+
 awaitable<void> remove(Mount& mount, Request& request, fuse_ino_t parent, std::string name,
                        bool directory_wanted) {
   const NodeRef directory = mount.nodes().find(parent);
   if (!directory)
     co_return request.reply_errno(ESTALE);
+  FidHandle target = take_fid_of_name(mount, *directory, name);
   const error_code error = co_await mount.with_directory(directory, [&](proto::Fid fid) {
-    return mount.client().unlink(fid, name, directory_wanted);
+    return mount.client().unlink(fid, name, directory_wanted, std::move(target));
   });
   if (error)
     co_return request.reply_error(error);
@@ -152,8 +161,9 @@ awaitable<void> rename(Mount& mount, Request& request, fuse_ino_t parent, std::s
   const auto target = co_await mount.fids().acquire(to, UserId::mount);
   if (!target)
     co_return request.reply_error(target.error());
+  FidHandle source = take_fid_of_name(mount, *from, name);
   const error_code error = co_await mount.with_directory(from, [&](proto::Fid fid) {
-    return mount.client().rename(fid, name, target->fid(), new_name);
+    return mount.client().rename(fid, name, target->fid(), new_name, std::move(source));
   });
   if (error)
     co_return request.reply_error(error);

@@ -37,7 +37,8 @@ Request::~Request() {
 }
 
 void Request::listen() {
-  fuse_req_interrupt_func(request_, &Request::on_interrupt, this);
+  if (!replied())  // some operations answer before they first wait
+    fuse_req_interrupt_func(request_, &Request::on_interrupt, this);
 }
 
 /// Runs under libfuse's lock: it only posts.

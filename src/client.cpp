@@ -49,6 +49,11 @@ bool is_unsupported(const error_code& error) {
           error.value() == kKernelNotSupported);
 }
 
+/// Does a server that goes by path no longer know the file by the fid?
+bool is_stale(const error_code& error) {
+  return error == as_error(ENOENT) || error == as_error(ESTALE);
+}
+
 /// Did the server refuse it, so that it surely has not happened?
 bool refused(const error_code& error) {
   return error.category() == proto::server_category() || error == proto::Error::withdrawn ||
@@ -320,7 +325,8 @@ awaitable<error_code> Client::link(Fid directory, Fid file, std::string_view nam
   co_return (co_await call(proto::Tlink{.dfid = directory, .fid = file, .name = name})).error();
 }
 
-awaitable<error_code> Client::unlink(Fid directory, std::string_view name, bool directory_wanted) {
+awaitable<error_code> Client::unlink(Fid directory, std::string_view name, bool directory_wanted,
+                                     FidHandle known) {
   if (has_unlinkat_) {
     const auto reply = co_await call(proto::Tunlinkat{
         .dirfid = directory, .name = name, .flags = directory_wanted ? kRemoveDirectory : 0});
@@ -328,29 +334,42 @@ awaitable<error_code> Client::unlink(Fid directory, std::string_view name, bool 
       co_return reply.error();
     has_unlinkat_ = false;
   }
-  co_return co_await remove(directory, name, directory_wanted);
+  if (known) {
+    const error_code error = co_await remove(std::move(known));
+    if (!is_stale(error))
+      co_return error;
+  }
+  auto walked = co_await walk_for_removal(directory, name, directory_wanted);
+  if (!walked)
+    co_return walked.error();
+  co_return co_await remove(std::move(*walked));
 }
 
 /// Tremove takes files and empty directories alike: the type is checked first.
-awaitable<error_code> Client::remove(Fid directory, std::string_view name, bool directory_wanted) {
+awaitable<result<FidHandle>> Client::walk_for_removal(Fid directory, std::string_view name,
+                                                      bool directory_wanted) {
   auto target = co_await walk(directory, name);
   if (!target)
     co_return target.error();
   const bool is_directory = (target->qid.type & proto::qid_type::kDir) != 0;
   if (is_directory != directory_wanted)
     co_return as_error(is_directory ? EISDIR : ENOTDIR);
-  const auto reply = co_await call(proto::Tremove{.fid = target->fid.fid()});
+  co_return std::move(target->fid);
+}
+
+awaitable<error_code> Client::remove(FidHandle target) {
+  const auto reply = co_await call(proto::Tremove{.fid = target.fid()});
   // The fid is gone whatever the server says, unless it never saw the request or can't do it.
-  const bool kept =
-      !reply && (reply.error() == proto::Error::withdrawn || is_unsupported(reply.error()) ||
-                 reply.error().category() != proto::server_category());
-  if (!kept)
-    target->fid.forget();
-  co_return reply.error();
+  const error_code error = reply.error();
+  const bool answered = !error || error.category() == proto::server_category();
+  if (answered && !is_unsupported(error))
+    target.forget();
+  co_return error;
 }
 
 awaitable<error_code> Client::rename(Fid old_directory, std::string_view old_name,
-                                     Fid new_directory, std::string_view new_name) {
+                                     Fid new_directory, std::string_view new_name,
+                                     FidHandle known) {
   if (has_renameat_) {
     const auto reply = co_await call(proto::Trenameat{.olddirfid = old_directory,
                                                       .oldname = old_name,
@@ -359,6 +378,12 @@ awaitable<error_code> Client::rename(Fid old_directory, std::string_view old_nam
     if (reply || !is_unsupported(reply.error()))
       co_return reply.error();
     has_renameat_ = false;
+  }
+  if (known) {
+    const auto reply =
+        co_await call(proto::Trename{.fid = known.fid(), .dfid = new_directory, .name = new_name});
+    if (!is_stale(reply.error()))
+      co_return reply.error();
   }
   const auto source = co_await walk(old_directory, old_name);
   if (!source)

@@ -131,11 +131,14 @@ class Client {
                                       std::uint32_t mode, std::uint32_t major, std::uint32_t minor,
                                       std::uint32_t gid);
   awaitable<error_code> link(proto::Fid directory, proto::Fid file, std::string_view name);
-  /// unlink(2), or rmdir(2) with `directory_wanted`; falls back on walk and Tremove.
-  awaitable<error_code> unlink(proto::Fid directory, std::string_view name, bool directory_wanted);
-  /// Falls back on Trename.
+  /// unlink(2), or rmdir(2) with `directory_wanted`. Falls back on Tremove, of `known` if that is a
+  /// fid walked by this very name, else of one walked to it.
+  awaitable<error_code> unlink(proto::Fid directory, std::string_view name, bool directory_wanted,
+                               FidHandle known = {});
+  /// Falls back on Trename, with `known` as above.
   awaitable<error_code> rename(proto::Fid old_directory, std::string_view old_name,
-                               proto::Fid new_directory, std::string_view new_name);
+                               proto::Fid new_directory, std::string_view new_name,
+                               FidHandle known = {});
 
  private:
   friend class FidHandle;
@@ -148,7 +151,9 @@ class Client {
   template <class Start>
   awaitable<Transferred> transfer(std::size_t size, Start start);
   std::function<void(proto::Fid)> begin_use();
-  awaitable<error_code> remove(proto::Fid directory, std::string_view name, bool directory_wanted);
+  awaitable<result<FidHandle>> walk_for_removal(proto::Fid directory, std::string_view name,
+                                                bool directory_wanted);
+  awaitable<error_code> remove(FidHandle target);
 
   result<FidHandle> new_fid();
   void retire(proto::Fid fid);
