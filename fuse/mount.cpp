@@ -220,4 +220,9 @@ fuse_entry_param Mount::entry_of(const Node& node) const {
   return entry;
 }
 
+void Mount::forget_attributes(const Node& node) {
+  // A negative offset: not the pages, whose locks the kernel may hold while it waits for us.
+  fuse_lowlevel_notify_inval_inode(session_->handle, node.id(), -1, 0);
+}
+
 }  // namespace fuse9p::fs

@@ -27,8 +27,8 @@ struct MountSettings {
   std::chrono::milliseconds attr_timeout{1000}, entry_timeout{1000}, negative_timeout{0};
   std::chrono::milliseconds interrupt_grace{1000};
   std::size_t max_fids = 100'000;
-  bool direct_io = false;  ///< no page cache for any file
-  bool read_only = false;
+  bool direct_io = false;           ///< no page cache for any file
+  bool ignore_qid_version = false;  ///< when cached data is validated
 };
 
 /// Thrown by the constructor: what() is one line for a person.
@@ -75,6 +75,8 @@ class Mount {
   /// What the kernel is told of a node that was found. The lookup is counted by reply_entry().
   fuse_entry_param entry_of(const Node& node) const;
   double attr_timeout() const { return seconds(settings_.attr_timeout); }
+  /// The kernel is to ask for the attributes when it needs them next, whatever it was told.
+  void forget_attributes(const Node& node);
 
   /// A fid for the node and, if the server no longer knows the file by it, once more a fresh one: a
   /// server that goes by path loses fids when somebody else renames what is above them. `use` is an

@@ -53,8 +53,9 @@ std::shared_ptr<FileHandle> make_handle(Mount& mount, OpenFile opened, NodeRef n
 }
 
 /// Were the pages that the kernel has read from this very content? Then it may keep them.
-bool pages_are_valid(Node& node) {
-  const bool valid = node.cached_content && same_content(*node.cached_content, node.attributes);
+bool pages_are_valid(const Mount& mount, Node& node) {
+  const bool valid = node.cached_content && same_content(*node.cached_content, node.attributes,
+                                                         mount.settings().ignore_qid_version);
   node.cached_content = node.attributes;
   return valid;
 }
@@ -99,16 +100,19 @@ awaitable<void> open(Mount& mount, Request& request, fuse_ino_t ino, FileInfo fi
     request.be_brief();  // its open may block
   // Close to open: what the file is like now decides about cached pages. Asked while the fid is
   // cloned, so that it costs no time.
+  const Attributes told = node->attributes;
   auto [validated, clone] =
       co_await (interruptible(refresh(mount, node)) && interruptible(clone_of(mount, node)));
   if (validated)
     co_return request.reply_error(validated);
+  if (!same_content(told, node->attributes, true))
+    mount.forget_attributes(*node);  // or the kernel would read up to the size that it was told
   if (!clone)
     co_return request.reply_error(clone.error());
   auto opened = co_await mount.client().open(std::move(*clone), wire_flags(file->flags));
   if (!opened)
     co_return request.reply_error(opened.error());
-  const bool keep = pages_are_valid(*node);
+  const bool keep = pages_are_valid(mount, *node);
   if ((file->flags & O_TRUNC) != 0) {
     node->attributes.size = 0;
     node->cached_content.reset();

@@ -40,8 +40,9 @@ Attributes attributes_of(const proto::Rgetattr& reply) {
   return out;
 }
 
-bool same_content(const Attributes& a, const Attributes& b) {
-  return a.qid == b.qid && a.type() == b.type() && a.size == b.size &&
+bool same_content(const Attributes& a, const Attributes& b, bool ignore_version) {
+  const bool same_version = ignore_version || a.qid.version == b.qid.version;
+  return same_version && a.qid.path == b.qid.path && a.type() == b.type() && a.size == b.size &&
          same_time(a.mtime, b.mtime) && same_time(a.ctime, b.ctime);
 }
 

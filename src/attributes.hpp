@@ -29,7 +29,8 @@ inline constexpr std::uint64_t kGetattrBasic = 0x7FF;
 /// Sizes above 2^63 - 1 and nanoseconds above 999,999,999 are clamped, a blksize of 0 replaced.
 Attributes attributes_of(const proto::Rgetattr& reply);
 
-/// Has the content, or anything else that a cache depends on, changed between the two?
-bool same_content(const Attributes& a, const Attributes& b);
+/// Do size, times, identity and, unless it is to be left out, the qid's version agree, so that the
+/// content is the same as far as anybody can tell?
+bool same_content(const Attributes& a, const Attributes& b, bool ignore_version = false);
 
 }  // namespace fuse9p

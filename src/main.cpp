@@ -102,7 +102,7 @@ class Program {
                                .interrupt_grace = options_.interrupt_grace,
                                .max_fids = options_.maxfids,
                                .direct_io = options_.direct_io,
-                               .read_only = options_.read_only};
+                               .ignore_qid_version = options_.ignore_qid_version};
     mount_.emplace(
         io_, *client_, root_, std::move(settings),
         fs::Mount::Events{.ready = [this] { ready(); }, .unmounted = [this] { stop(); }});
@@ -190,13 +190,37 @@ void make_absolute(Options& options) {
 }
 
 void refuse_what_is_missing(const Options& options) {
+  const std::string missing = ": not in this version of fuse9p, ";
   if (options.dialect != proto::Dialect::l)
     throw UsageError("option version=" + std::string(proto::version_string(options.dialect)) +
-                     ": this version of fuse9p speaks 9P2000.L only");
+                     missing + "which speaks 9P2000.L only");
+  if (options.access.mode == Access::Mode::uid)
+    throw UsageError("option access=" + std::to_string(options.access.uid) + missing +
+                     "use access=any and leave allow_other out");
+}
+
+/// One attach serves all: what a user may do is then the kernel's to check.
+void protect_users_from_each_other(Options& options) {
+  if (!options.allow_other && !options.allow_root)
+    return;
+  if (!options.default_permissions)
+    options.fuse_options.push_back("default_permissions");
+  if (options.access.mode != Access::Mode::any)
+    options.notes.push_back("access: the server sees all local users as " + options.uname +
+                            "; the kernel checks permission bits");
+}
+
+void note_what_is_missing(Options& options) {
+  if (options.posix_acl)
+    options.notes.emplace_back("posixacl: not in this version, the server enforces what it has");
+  if (options.no_device_map)
+    options.notes.emplace_back("nodevmap: not in this version");
 }
 
 int run(Options options) {
   refuse_what_is_missing(options);
+  note_what_is_missing(options);
+  protect_users_from_each_other(options);
   make_absolute(options);
   if (options.fake)
     return kExitSuccess;

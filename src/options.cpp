@@ -357,9 +357,8 @@ constexpr std::array kTable = std::to_array<OptionSpec>({
     {"aname", text, "NAME", "", "Tree of the server to attach to.", kSession,
      set_text<&Options::aname>},
     {"access", choice, "WHO", "client",
-     "user: each local user is attached under the own id; "
-     "client: the same, and permissions are checked here as well; any: all act as uname; a "
-     "number: only the user of this id gets in.",
+     "As in v9fs. In this version all are uname on the server, whichever is given; a number is "
+     "refused.",
      kSession, set_access},
     {"dfltuid", uint, "UINT", "65534", "Owner of files whose owner has no local id.", kSession,
      set_uint<&Options::dfltuid, std::uint32_t{0}, kMaxId>},
@@ -368,9 +367,9 @@ constexpr std::array kTable = std::to_array<OptionSpec>({
     {"maxfids", uint, "UINT", "100000", "Most fids to hold at the server, 16 or more.", kSession,
      set_uint<&Options::maxfids, std::uint32_t{16}, kMaxFids>},
     {"noxattr", flag, "", "", "No extended attributes.", kSession, set_flag<&Options::no_xattr>},
-    {"posixacl", flag, "", "", "Enforce POSIX access control lists.", kSession,
+    {"posixacl", flag, "", "", "Accepted; not in this version.", kSession,
      set_flag<&Options::posix_acl>},
-    {"nodevmap", flag, "", "", "Show device files, pipes and sockets as regular files.", kSession,
+    {"nodevmap", flag, "", "", "Accepted; not in this version.", kSession,
      set_flag<&Options::no_device_map>},
     {"debug", uint, "[MASK]", "", "v9fs's form of -d: any MASK but 0.", kSession, set_debug},
 
