@@ -24,7 +24,7 @@ class Device {
   static constexpr std::size_t kMaxWrite = std::size_t{1} << 20;
   static constexpr std::size_t kBufferSize = kMaxWrite + 4096;
   /// Writes up to this size are copied out: a large buffer is not pinned for little data.
-  static constexpr std::size_t kCopyLimit = 64 * 1024;
+  static constexpr std::size_t kCopyLimit = std::size_t{64} << 10;
   /// Write data held for requests under way. Beyond the soft bound requests are read one per tick;
   /// beyond the hard bound a write is refused with EAGAIN.
   static constexpr std::size_t kSoftBytes = std::size_t{128} << 20;

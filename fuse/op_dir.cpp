@@ -19,7 +19,7 @@ using Directory = std::shared_ptr<DirectoryHandle>;
 /// Entries of one directory whose walk and getattr are in flight at once.
 constexpr std::size_t kLookupWindow = 512;
 /// One Treaddir asks for this much at most, however large msize is.
-constexpr std::size_t kChunkBytes = 256 * 1024;
+constexpr std::size_t kChunkBytes = std::size_t{256} << 10;
 /// Chunks in a row that bring nothing new before a server is not believed any more.
 constexpr int kFruitlessChunks = 3;
 constexpr std::uint32_t kWireDirectory = 0200000;  // and O_RDONLY, which is 0

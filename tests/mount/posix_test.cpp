@@ -143,6 +143,7 @@ const Case kCases[] = {
         rmdir dirlink
         symlink t*4000 far
         readlink far
+        unlink far
         chown link 1 2
         chown broken 1 2
         stat broken)"},
@@ -395,7 +396,6 @@ const Case kCases[] = {
         put a one
         put b two
         noreplace a b
-        noreplace a c
         cat b)"},
     {"RenameOfTheWorkingTreeUpAndDown", R"(
         mkdir p 0755
@@ -606,8 +606,8 @@ const Case kCases[] = {
         open b f O_WRONLY|O_APPEND
         write b two
         read a 100
-        write b #100000
-        pread a 200000 0
+        write b #50000
+        pread a 60000 0
         lseek a 3
         read a 10
         fstat a)"},
@@ -835,6 +835,21 @@ TEST_F(Posix, LinksAcrossMountsAreRefused) {
   EXPECT_EQ(errno, EXDEV);
   EXPECT_EQ(::rename(inside.c_str(), outside.c_str()), -1);
   EXPECT_EQ(errno, EXDEV);
+}
+
+TEST_F(Posix, RenameRefusesWhatTheProtocolCanNotDo) {
+  const fs::path root = mount_diod().path();
+  std::ofstream(root / "a") << "one";
+  std::ofstream(root / "b") << "two";
+  EXPECT_EQ(
+      ::renameat2(AT_FDCWD, (root / "a").c_str(), AT_FDCWD, (root / "b").c_str(), RENAME_EXCHANGE),
+      -1);
+  EXPECT_EQ(errno, EINVAL);
+  EXPECT_EQ(
+      ::renameat2(AT_FDCWD, (root / "a").c_str(), AT_FDCWD, (root / "c").c_str(), RENAME_NOREPLACE),
+      -1);
+  EXPECT_EQ(errno, EINVAL);
+  EXPECT_EQ(read_file(root / "a"), "one");
 }
 
 TEST_F(Posix, AReadOnlyMountRefusesChanges) {

@@ -1091,28 +1091,34 @@ TEST(Multiplexer, PayloadIsHeldUntilItIsWritten) {
 
 /// The request is given up in the middle of its data, wherever that is: what comes late is thrown
 /// away (into memory that is gone, the sanitizer would say) and what is behind it is understood.
-TEST(Multiplexer, RequestAbandonedInTheMiddleOfItsDataTakesTheRestAlong) {
+void abandon_in_the_middle(std::size_t before, bool taken) {
+  SCOPED_TRACE("behind byte " + std::to_string(before) + (taken ? ", taken" : ""));
   const std::string reply = frame_of("Rread tag 0 data abcdefghij");
-  for (std::size_t before = 0; before <= reply.size(); ++before) {
-    Talk talk(few_tags());
-    talk.play("ask r Tread fid 1 offset 0 count 10\n ask c Tclunk fid 2\n cancel r");
-    talk.feed(bytes_of(reply).first(before));
-    const std::string abandoned = talk.play("wait 2000");
-    EXPECT_THAT(abandoned, HasSubstr("r abandoned")) << before;
-    talk.mux().prepare();
-    talk.mux().received(0);
-    EXPECT_TRUE(talk.memory("r").expired()) << before;
-    talk.feed(bytes_of(reply).subspan(before));
+  Talk talk(few_tags());
+  talk.play("ask r Tread fid 1 offset 0 count 10\n ask c Tclunk fid 2\n cancel r");
+  talk.feed(bytes_of(reply).first(before));
+  if (taken)
     talk.take_events();
-    const std::string settled = talk.said();
-    EXPECT_EQ(abandoned + settled + talk.play("<- Rclunk tag 1 | Rflush tag 2"),
-              "wait 2000\n"
-              "! r abandoned\n"
-              "! r settled Rread data <10 bytes>\n"
-              "<- Rclunk tag 1 | Rflush tag 2\n"
-              "! c replied Rclunk\n")
-        << before;
-  }
+  EXPECT_EQ(talk.play("wait 2000"), "wait 2000\n! r abandoned\n");
+  talk.mux().prepare();
+  talk.mux().received(0);
+  EXPECT_TRUE(talk.memory("r").expired());
+  talk.feed(bytes_of(reply).subspan(before));
+  talk.take_events();
+  EXPECT_EQ(talk.said(), "! r settled Rread data <10 bytes>\n");
+  expect_talk(talk, R"(
+    <- Rclunk tag 1 | Rflush tag 2
+    ! c replied Rclunk
+    state
+    = outstanding 0 unresolved 0 tags 0
+  )");
+}
+
+TEST(Multiplexer, RequestAbandonedInTheMiddleOfItsDataTakesTheRestAlong) {
+  const std::size_t size = frame_of("Rread tag 0 data abcdefghij").size();
+  for (std::size_t before = 0; before < size; ++before)
+    for (const bool taken : {false, true})
+      abandon_in_the_middle(before, taken);
 }
 
 TEST(Multiplexer, ReadUnderWayWhenItsRequestIsAbandonedMayStillWrite) {
@@ -1139,6 +1145,77 @@ TEST(Multiplexer, LostConnectionLetsGoOfTheDestinationInTheMiddleOfItsData) {
   talk.take_events();
   talk.play("lost");
   EXPECT_TRUE(talk.memory("r").expired());
+}
+
+// ---- errors in their forms
+
+struct Parsed {
+  error_code error;
+  std::string ename;
+  bool operator==(const Parsed&) const = default;
+};
+std::ostream& operator<<(std::ostream& out, const Parsed& parsed) {
+  return out << parsed.error << ' ' << parsed.ename;
+}
+
+Parsed parsed(std::string_view frame, Dialect form, Dialect dialect) {
+  const auto bytes = from_text(frame, form).value();
+  const ByteView view(bytes.data(), bytes.size());
+  const auto [error, ename] = parse_error(decode_header(view.first<kHeaderSize>()).type,
+                                          view.subspan(kHeaderSize), dialect);
+  return {error, std::string(ename)};
+}
+
+Parsed server_error(std::uint32_t number, std::string_view ename = {}) {
+  return {make_server_error(number), std::string(ename)};
+}
+
+TEST(ParseError, RlerrorIsItsNumberInAnyDialect) {
+  for (const Dialect dialect : {Dialect::l, Dialect::u, Dialect::legacy})
+    EXPECT_EQ(parsed("Rlerror ecode 95", Dialect::l, dialect), server_error(EOPNOTSUPP));
+}
+
+TEST(ParseError, NumberThatIsNoErrnoIsEio) {
+  EXPECT_EQ(parsed("Rlerror ecode 0", Dialect::l, Dialect::l), server_error(EIO));
+  EXPECT_EQ(parsed("Rlerror ecode 4096", Dialect::l, Dialect::l), server_error(EIO));
+  EXPECT_EQ(parsed("Rlerror ecode 4294967295", Dialect::l, Dialect::l), server_error(EIO));
+}
+
+TEST(ParseError, WordsOfAPlan9ServerAreTranslatedAndKept) {
+  EXPECT_EQ(parsed("Rerror ename 'permission denied'", Dialect::legacy, Dialect::legacy),
+            server_error(EACCES, "permission denied"));
+  EXPECT_EQ(parsed("Rerror ename 'no comprendo'", Dialect::legacy, Dialect::legacy),
+            server_error(EIO, "no comprendo"));
+}
+
+TEST(ParseError, SmallErrnoOf9P2000uCountsMoreThanItsWords) {
+  EXPECT_EQ(parsed("Rerror ename 'file does not exist' errno 13", Dialect::u, Dialect::u),
+            server_error(EACCES, "file does not exist"));
+}
+
+TEST(ParseError, WordsCountMoreThanAnErrnoThatIsAnotherSystems) {
+  EXPECT_EQ(parsed("Rerror ename 'Directory not empty' errno 66", Dialect::u, Dialect::u),
+            server_error(ENOTEMPTY, "Directory not empty"));
+  EXPECT_EQ(parsed("Rerror ename 'no comprendo' errno 66", Dialect::u, Dialect::u),
+            server_error(66, "no comprendo"));
+}
+
+TEST(ParseError, ErrnoMayBeMissingFrom9P2000u) {
+  EXPECT_EQ(parsed("Rerror ename 'permission denied'", Dialect::legacy, Dialect::u),
+            server_error(EACCES, "permission denied"));
+}
+
+TEST(ParseError, RerrorOfA9P2000LServerMayHoldABareErrno) {
+  const std::string errno_only("\x11\0\0\0", 4);
+  const auto [error, ename] = parse_error(MessageType::Rerror, bytes_of(errno_only), Dialect::l);
+  EXPECT_EQ(error, make_server_error(EEXIST));
+  EXPECT_EQ(ename, "");
+}
+
+TEST(ParseError, ErrorThatDoesNotDecodeIsStillAnError) {
+  for (const MessageType type : {MessageType::Rlerror, MessageType::Rerror})
+    for (const Dialect dialect : {Dialect::l, Dialect::u, Dialect::legacy})
+      EXPECT_EQ(parse_error(type, {}, dialect).first, Error::truncated);
 }
 
 // ---- many

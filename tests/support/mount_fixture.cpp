@@ -187,14 +187,18 @@ Fuse9p& MountTest::mount_diod(std::vector<std::string> options, Fuse9p::Run run)
 
 void MountTest::TearDown() {
   EXPECT_FALSE(scratch_.overdue()) << "the test took too long and was set free by its janitor";
-  for (Fuse9p& mount : mounts_)
-    expect_clean_end(mount);
+  end_mounts();
   EXPECT_TRUE(children().empty()) << "a process was left behind";
   expect_no_sanitizer_report();
   if (!HasFailure())
     return;
   for (const Fuse9p& mount : mounts_)
     std::cout << "---- log of the mount on " << mount.path() << "\n" << mount.log() << "----\n";
+}
+
+void MountTest::end_mounts() {
+  for (Fuse9p& mount : mounts_)
+    expect_clean_end(mount);
 }
 
 void MountTest::expect_clean_end(Fuse9p& mount) {

@@ -84,6 +84,9 @@ class MountTest : public ::testing::Test {
   /// Ends all that is still mounted and checks what every test has in common.
   void TearDown() override;
 
+  /// Unmounts what is still mounted.
+  void end_mounts();
+
   Scratch& scratch() { return scratch_; }
   /// The directory that mount_diod() exports.
   const std::filesystem::path& exported() const { return exported_; }

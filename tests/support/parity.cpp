@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "tests/support/parity.hpp"
 
+#include "tests/support/pattern.hpp"
 #include "tests/support/process.hpp"
 
 #include <dirent.h>
@@ -410,21 +411,33 @@ std::vector<std::string> perform(const std::string& script, const fs::path& dire
   return transcript;
 }
 
-std::vector<std::string> snapshot(const fs::path& directory) {
-  std::vector<std::string> found;
-  for (const auto& entry : fs::recursive_directory_iterator(directory)) {
+namespace {
+
+void add_snapshot(const fs::path& directory, const std::string& prefix,
+                  std::vector<std::string>& found) {
+  for (const auto& entry : fs::directory_iterator(directory)) {
+    const std::string name = prefix + entry.path().filename().string();
     struct stat of {};
     if (::lstat(entry.path().c_str(), &of) != 0) {
-      found.push_back(entry.path().string() + ": " + error_name());
+      found.push_back(shown(name) + ": " + error_name());
       continue;
     }
-    std::string line = shown(fs::relative(entry.path(), directory).string()) + ": " + shown(of);
+    std::string line = shown(name) + ": " + shown(of);
     if (S_ISREG(of.st_mode))
       line += " holds " + shown(read_file(entry.path()));
     if (S_ISLNK(of.st_mode))
       line += " to " + shown(fs::read_symlink(entry.path()).string());
     found.push_back(std::move(line));
+    if (S_ISDIR(of.st_mode))
+      add_snapshot(entry.path(), name + "/", found);
   }
+}
+
+}  // namespace
+
+std::vector<std::string> snapshot(const fs::path& directory) {
+  std::vector<std::string> found;
+  add_snapshot(directory, "", found);
   std::ranges::sort(found);
   return found;
 }

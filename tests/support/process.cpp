@@ -282,18 +282,6 @@ std::string read_file(const std::filesystem::path& path) {
   return text.str();
 }
 
-std::string pattern(std::size_t size, std::size_t offset) {
-  std::string bytes(size, '\0');
-  for (std::size_t i = 0; i < size; ++i) {
-    // A step of its own in each 8 bytes: pieces in the wrong place do not fit.
-    std::uint64_t word = (offset + i) / 8 + 1;
-    word *= 0x9E3779B97F4A7C15;
-    word ^= word >> 29;
-    bytes[i] = static_cast<char>(word >> ((offset + i) % 8 * 8));
-  }
-  return bytes;
-}
-
 int free_port() {
   const OwnedFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_in address{};

@@ -114,8 +114,6 @@ char process_state(pid_t pid);
 std::vector<pid_t> children();
 
 std::string read_file(const std::filesystem::path& path);
-/// Bytes that are different at every offset, and the same for each caller.
-std::string pattern(std::size_t size, std::size_t offset = 0);
 /// 127.0.0.1's: free a moment ago.
 int free_port();
 

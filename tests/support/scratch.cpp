@@ -95,6 +95,7 @@ Scratch::Scratch() {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0)
     throw std::system_error(errno, std::generic_category(), "pipe");
+  ::prctl(PR_SET_CHILD_SUBREAPER, 0);  // for the janitor, which must not become ours
   const pid_t pid = ::fork();
   if (pid == 0) {
     if (::fork() == 0) {
@@ -106,8 +107,7 @@ Scratch::Scratch() {
   ::waitpid(pid, nullptr, 0);
   ::close(ends[0]);
   alive_ = ends[1];
-  // From now on, so that the janitor is not ours: a fuse9p in the background is, and can be waited
-  // for.
+  // A fuse9p in the background becomes our child, so that we can wait for it.
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
   current = this;
 }

@@ -36,12 +36,12 @@ std::string bytes_of(const std::string& hex) {
 
 proto::MessageType message_type(const std::string& name) {
   std::optional<proto::MessageType> found;
-  boost::mp11::mp_for_each<
-      boost::mp11::mp_transform<std::type_identity, proto::AllMessages>>([&](auto identity) {
-    using T = typename decltype(identity)::type;
-    if (T::kName == name)
-      found = T::kType;
-  });
+  boost::mp11::mp_for_each<boost::mp11::mp_transform<std::type_identity, proto::AllMessages>>(
+      [&](auto identity) {
+        using T = typename decltype(identity)::type;
+        if (T::kName == name)
+          found = T::kType;
+      });
   if (!found)
     throw std::invalid_argument("no message " + name);
   return *found;

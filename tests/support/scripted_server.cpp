@@ -1,0 +1,895 @@
+// SPDX-License-Identifier: MIT
+#include "tests/support/scripted_server.hpp"
+
+#include "proto/dirent.hpp"
+#include "proto/text.hpp"
+#include "tests/support/pattern.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <functional>
+#include <iostream>
+#include <sstream>
+#include <stdexcept>
+
+namespace fuse9p::test {
+
+using namespace proto;
+
+namespace {
+
+constexpr std::uint32_t kMostData = ~std::uint32_t{0};
+constexpr std::uint32_t kAccessMode = 3, kTruncate = 01000, kAppend = 02000, kExclusive = 0200;
+constexpr std::uint32_t kRemoveDirectory = 0x200;
+
+ByteView view(std::string_view bytes) {
+  return std::as_bytes(std::span(bytes));
+}
+
+/// Does this message make its fid something else? Then nothing else may name it meanwhile.
+constexpr bool changes_fid(MessageType type) {
+  return type == MessageType::Tlopen || type == MessageType::Tlcreate ||
+         type == MessageType::Txattrcreate || type == MessageType::Tclunk ||
+         type == MessageType::Tremove;
+}
+constexpr bool wants_open(MessageType type) {
+  return type == MessageType::Tread || type == MessageType::Twrite ||
+         type == MessageType::Treaddir || type == MessageType::Tfsync ||
+         type == MessageType::Tlock || type == MessageType::Tgetlock;
+}
+/// These leave the question open: attributes may be asked by any fid.
+constexpr bool takes_any(MessageType type) {
+  return type == MessageType::Tclunk || type == MessageType::Tremove ||
+         type == MessageType::Tgetattr || type == MessageType::Tsetattr ||
+         type == MessageType::Tstatfs || type == MessageType::Tlink ||
+         type == MessageType::Trename || type == MessageType::Treadlink;
+}
+constexpr bool of_other_dialects(MessageType type) {
+  return type == MessageType::Topen || type == MessageType::Tcreate || type == MessageType::Tstat ||
+         type == MessageType::Twstat;
+}
+
+template <class T>
+Fid created_by(const T& request) {
+  if constexpr (std::is_same_v<T, Tattach>)
+    return request.fid;
+  else if constexpr (std::is_same_v<T, Tauth>)
+    return request.afid;
+  else if constexpr (requires { request.newfid; })
+    return request.newfid;
+  else
+    return kNoFid;
+}
+
+bool is_sound(std::string_view name) {
+  return !name.empty() && name != "." && name != ".." && name.find('/') == name.npos;
+}
+
+/// The octal word that follows, if there is one.
+mode_t mode_from(std::istream& in, mode_t otherwise) {
+  std::string word;
+  return in >> word ? static_cast<mode_t>(std::stoul(word, nullptr, 8)) : otherwise;
+}
+
+std::uint8_t dirent_type(const Tree::Node& node) {
+  return static_cast<std::uint8_t>((node.mode & S_IFMT) >> 12);
+}
+
+}  // namespace
+
+// ---- taking requests
+
+void ScriptedServer::breach(const std::string& what) {
+  breaches_.push_back(what);
+  std::cerr << "scripted_server: breach: " << what << std::endl;
+  closed_ = true;
+}
+
+void ScriptedServer::received(std::string_view bytes) {
+  in_ += bytes;
+  while (!closed_ && in_.size() >= kHeaderSize) {
+    const Header header = decode_header(view(in_).first<kHeaderSize>());
+    const std::uint32_t most = msize_ == 0 ? msize_limit_ : msize_;
+    if (header.size < kHeaderSize || header.size > most)
+      return breach("a frame of " + std::to_string(header.size) + " bytes with msize " +
+                    std::to_string(most));
+    if (in_.size() < header.size)
+      break;
+    std::string frame = in_.substr(0, header.size);
+    in_.erase(0, header.size);
+    take_frame(std::move(frame));
+    answer_awaited();
+  }
+}
+
+void ScriptedServer::take_frame(std::string frame) {
+  const Header header = decode_header(view(frame).first<kHeaderSize>());
+  ++counts_[header.type];
+  bool known = false;
+  visit_type(header.type, [&](auto identity) {
+    using T = typename decltype(identity)::type;
+    if constexpr (Request<T>) {
+      known = true;
+      const auto request = decode<T>(view(frame).subspan(kHeaderSize), Dialect::l);
+      if (!request)
+        return breach(std::string(T::kName) + ": " + request.error().message());
+      take(header.tag, *request, frame);
+    }
+  });
+  if (!known)
+    breach("a message of type " + std::to_string(to_int(header.type)));
+}
+
+template <Request T>
+std::vector<Fid> ScriptedServer::fids_of(const T& request) {
+  std::vector<Fid> fids;
+  for_each_field<T>(Dialect::l, [&](const auto& field) {
+    if constexpr (std::is_same_v<std::remove_cvref_t<decltype(request.*field.member)>, Fid>) {
+      const Fid fid = request.*field.member;
+      if (fid != kNoFid && (fid != created_by(request) || field.name == "fid"))
+        fids.push_back(fid);
+    }
+  });
+  if constexpr (std::is_same_v<T, Tattach>)
+    fids.clear();
+  return fids;
+}
+
+template <Request T>
+bool ScriptedServer::check(Tag tag, const T& request) {
+  const auto wrong = [&](const std::string& what) {
+    breach(what);
+    return false;
+  };
+  const std::string name(T::kName);
+  const auto bad_tag = [&](Tag of) { return pending_.contains(of) || flushes_.contains(of); };
+  if (of_other_dialects(T::kType))
+    return wrong(name + " is not in 9P2000.L");
+  if ((T::kType == MessageType::Tversion) != (tag == kNoTag))
+    return wrong(name + " with tag " + std::to_string(to_int(tag)));
+  if (T::kType == MessageType::Tversion ? !pending_.empty() : msize_ == 0)
+    return wrong(name + " out of place");
+  if (bad_tag(tag))
+    return wrong(name + ": tag " + std::to_string(to_int(tag)) + " is in use");
+  if constexpr (std::is_same_v<T, Tflush>) {
+    const auto flushed = pending_.find(request.oldtag);
+    if (request.oldtag == tag || flushes_.contains(request.oldtag))
+      return wrong("Tflush of a Tflush");
+    if (flushed != pending_.end() && flushed->second.flush != kNoTag)
+      return wrong("a second Tflush of tag " + std::to_string(to_int(request.oldtag)));
+    for (const auto& [flush, oldtag] : late_) {
+      if (oldtag == request.oldtag)
+        return wrong("a second Tflush of tag " + std::to_string(to_int(request.oldtag)));
+    }
+  }
+  for (const auto& [flush, oldtag] : late_) {
+    if (oldtag == tag)
+      return wrong(name + ": tag " + std::to_string(to_int(tag)) + " is being flushed");
+  }
+  for (const Fid fid : fids_of(request)) {
+    const auto found = fids_.find(fid);
+    if (found == fids_.end()) {
+      if (T::kType == MessageType::Tclunk && unsure_.contains(fid))
+        continue;
+      return wrong(name + ": there is no fid " + std::to_string(to_int(fid)) +
+                   (coming_.contains(fid) ? " yet" : ""));
+    }
+    if (!check_fid(*found, T::kType))
+      return false;
+  }
+  if (const Fid created = created_by(request);
+      created != kNoFid && T::kType != MessageType::Tauth) {
+    if (fids_.contains(created) || coming_.contains(created))
+      return wrong(name + ": fid " + std::to_string(to_int(created)) + " is in use");
+    if (unsure_.contains(created))
+      return wrong(name + ": fid " + std::to_string(to_int(created)) +
+                   " may exist; a Tclunk is due first");
+  }
+  if constexpr (requires { request.count; }) {
+    if (request.count == 0 || request.count > msize_ - kIoHeaderSize)
+      return wrong(name + " of " + std::to_string(request.count) + " bytes with msize " +
+                   std::to_string(msize_));
+  }
+  if constexpr (std::is_same_v<T, Twrite>) {
+    if (request.data.empty() || request.data.size() > msize_ - kIoHeaderSize)
+      return wrong(name + " of " + std::to_string(request.data.size()) + " bytes with msize " +
+                   std::to_string(msize_));
+  }
+  if constexpr (requires { request.wname; }) {
+    if (!std::ranges::all_of(request.wname, is_sound))
+      return wrong("Twalk to a name that is none");
+  }
+  return true;
+}
+
+bool ScriptedServer::check_fid(const Fids::value_type& named, MessageType type) {
+  const auto& [number, fid] = named;
+  const auto wrong = [&, number = number](const std::string& what) {
+    breach("type " + std::to_string(to_int(type)) + " on fid " + std::to_string(to_int(number)) +
+           ": " + what);
+    return false;
+  };
+  if (fid.requests > 0 && changes_fid(type))
+    return wrong("other requests that name it are not answered yet");
+  if (fid.changing != MessageType{})
+    return wrong("its state is not known yet");
+  if (!takes_any(type) && fid.open != wants_open(type))
+    return wrong(fid.open ? "it is open" : "it is not open");
+  if (type == MessageType::Treaddir && fid.reading_directory)
+    return wrong("another Treaddir is not answered yet");
+  const std::uint32_t access = fid.flags & kAccessMode;
+  if ((type == MessageType::Tread && access == 1) || (type == MessageType::Twrite && access == 0))
+    return wrong("it is not open for that");
+  return true;
+}
+
+template <Request T>
+Facts ScriptedServer::facts_of(const T& request) const {
+  Facts facts{.type = T::kType};
+  for (const Fid fid : fids_of(request)) {
+    const auto found = fids_.find(fid);
+    if (found == fids_.end())
+      continue;
+    // The node's name, wherever it has one.
+    const std::function<void(const Tree::Node&)> look = [&](const Tree::Node& directory) {
+      for (const auto& [cookie, entry] : directory.children) {
+        if (entry.node == found->second.node)
+          facts.names.push_back(entry.name);
+        look(*entry.node);
+      }
+    };
+    look(*tree_.root());
+  }
+  for_each_field<T>(Dialect::l, [&](const auto& field) {
+    const auto& value = request.*field.member;
+    using Value = std::remove_cvref_t<decltype(value)>;
+    if constexpr (std::is_same_v<Value, std::string_view>)
+      facts.names.emplace_back(value);
+    else if constexpr (std::is_same_v<Value, Names>)
+      facts.names.insert(facts.names.end(), value.begin(), value.end());
+  });
+  if constexpr (requires { request.offset; })
+    facts.offset = request.offset;
+  return facts;
+}
+
+template <Request T>
+void ScriptedServer::take(Tag tag, const T& request, std::string frame) {
+  if (!check(tag, request))
+    return;
+  pass_time();
+  const Action action = rules_.decide(facts_of(request));
+  if constexpr (std::is_same_v<T, Tflush>) {
+    flushes_.insert(tag);
+  } else {
+    Pending& pending = pending_[tag];
+    pending = {.frame = std::move(frame),
+               .type = T::kType,
+               .fids = fids_of(request),
+               .created = created_by(request),
+               .most = kMostData,
+               .serial = ++serial_};
+    if (pending.created != kNoFid)
+      coming_.insert(pending.created);
+    for (const Fid fid : pending.fids) {
+      const auto found = fids_.find(fid);
+      if (found == fids_.end())
+        continue;
+      ++found->second.requests;
+      if (changes_fid(T::kType))
+        found->second.changing = T::kType;
+      if (T::kType == MessageType::Treaddir)
+        found->second.reading_directory = true;
+    }
+  }
+  if constexpr (std::is_same_v<T, Tflush>) {
+    if (action.kind != Action::Kind::hold)
+      answer(tag, request);
+  } else {
+    follow(tag, action);
+  }
+}
+
+void ScriptedServer::follow(Tag tag, const Action& action) {
+  Pending& pending = pending_.at(tag);
+  switch (action.kind) {
+    case Action::Kind::answer:
+      return perform(tag);
+    case Action::Kind::hold:
+      pending.held = true;
+      return;
+    case Action::Kind::wait:
+      pending.held = true;
+      pending.wait = action.number;
+      return;
+    case Action::Kind::shorten:
+      pending.most = action.number;
+      return perform(tag);
+    case Action::Kind::fail:
+      return fail(tag, static_cast<int>(action.number));
+    case Action::Kind::reply: {
+      auto frame = from_text(action.text, Dialect::l);
+      if (!frame)
+        throw std::invalid_argument("no message: " + action.text);
+      if (decode_header(ByteView(frame->data(), frame->size()).first<kHeaderSize>()).tag == kNoTag)
+        patch_tag(*frame, tag);
+      out_.append(reinterpret_cast<const char*>(frame->data()), frame->size());
+      return finish(tag);
+    }
+    case Action::Kind::raw:
+      out_ += action.text;
+      return finish(tag);
+    case Action::Kind::close:
+      closed_ = true;
+      return;
+  }
+}
+
+// ---- answering
+
+void ScriptedServer::perform(Tag tag) {
+  Pending& pending = pending_.at(tag);
+  pending.held = false;
+  const std::string frame = pending.frame;
+  visit_type(pending.type, [&](auto identity) {
+    using T = typename decltype(identity)::type;
+    if constexpr (Request<T>)
+      answer(tag, *decode<T>(view(frame).subspan(kHeaderSize), Dialect::l));
+  });
+}
+
+template <Message R>
+void ScriptedServer::reply(Tag tag, const R& message) {
+  Bytes frame;
+  if (const error_code error = encode_frame(frame, tag, message, Dialect::l))
+    throw std::logic_error("a reply that can't be encoded: " + error.message());
+  out_.append(reinterpret_cast<const char*>(frame.data()), frame.size());
+  if (R::kType != MessageType::Rflush)
+    finish(tag);
+}
+
+void ScriptedServer::fail(Tag tag, int error) {
+  const Pending& pending = pending_.at(tag);
+  if (pending.type == MessageType::Tclunk || pending.type == MessageType::Tremove)
+    fids_.erase(pending.fids.front());
+  reply(tag, Rlerror{.ecode = static_cast<std::uint32_t>(error)});
+}
+
+/// The request is over for its fids.
+void ScriptedServer::settle(Pending& pending) {
+  coming_.erase(pending.created);
+  for (const Fid fid : pending.fids) {
+    const auto found = fids_.find(fid);
+    if (found == fids_.end())
+      continue;
+    --found->second.requests;
+    if (found->second.changing == pending.type)
+      found->second.changing = {};
+    if (pending.type == MessageType::Treaddir)
+      found->second.reading_directory = false;
+  }
+  pending.answered = true;
+  pending.held = false;
+}
+
+/// Its answer was sent.
+void ScriptedServer::finish(Tag tag) {
+  const auto found = pending_.find(tag);
+  settle(found->second);
+  const Tag flush = found->second.flush;
+  if (flush == kNoTag) {
+    pending_.erase(found);
+  } else if (flush_ != Flush::never) {
+    pending_.erase(found);
+    send_rflush(flush, tag);
+  }
+}
+
+/// As though it was never sent.
+void ScriptedServer::drop(Tag tag) {
+  const auto found = pending_.find(tag);
+  if (found->second.created != kNoFid)
+    unsure_.insert(found->second.created);
+  settle(found->second);
+  pending_.erase(found);
+}
+
+void ScriptedServer::send_rflush(Tag tag, Tag) {
+  flushes_.erase(tag);
+  if (flush_ != Flush::error)
+    return reply(tag, Rflush{});
+  Bytes frame;
+  encode_frame(frame, tag, Rlerror{.ecode = EINVAL}, Dialect::l);
+  out_.append(reinterpret_cast<const char*>(frame.data()), frame.size());
+}
+
+void ScriptedServer::answer(Tag tag, const Tflush& request) {
+  const auto found = pending_.find(request.oldtag);
+  if (found == pending_.end() || found->second.answered)
+    return send_rflush(tag, request.oldtag);
+  switch (flush_) {
+    case Flush::prompt:
+    case Flush::error:
+      drop(request.oldtag);
+      return send_rflush(tag, request.oldtag);
+    case Flush::answer:
+      perform(request.oldtag);
+      return send_rflush(tag, request.oldtag);
+    case Flush::after:
+    case Flush::never:
+      found->second.flush = tag;
+      return;
+    case Flush::late:
+      drop(request.oldtag);
+      late_.emplace_back(tag, request.oldtag);
+      return;
+    case Flush::sloppy:
+      return send_rflush(tag, request.oldtag);
+  }
+}
+
+std::vector<Tag> ScriptedServer::held() const {
+  std::vector<std::pair<std::uint64_t, Tag>> by_age;
+  for (const auto& [tag, pending] : pending_) {
+    if (pending.held)
+      by_age.emplace_back(pending.serial, tag);
+  }
+  std::ranges::sort(by_age);
+  std::vector<Tag> tags;
+  for (const auto& [serial, tag] : by_age)
+    tags.push_back(tag);
+  return tags;
+}
+
+void ScriptedServer::release(bool reverse) {
+  std::vector<Tag> tags = held();
+  if (reverse)
+    std::ranges::reverse(tags);
+  for (const Tag tag : tags)
+    perform(tag);
+  for (const auto& [flush, oldtag] : std::exchange(late_, {}))
+    send_rflush(flush, oldtag);
+}
+
+/// Another request has come: some have waited for that.
+void ScriptedServer::pass_time() {
+  std::vector<Tag> due;
+  for (auto& [tag, pending] : pending_) {
+    if (pending.held && pending.wait > 0 && --pending.wait == 0)
+      due.push_back(tag);
+  }
+  for (const Tag tag : due)
+    perform(tag);
+}
+
+// ---- the messages
+
+Qid ScriptedServer::qid_of(const Tree::Node& node) {
+  const auto type = S_ISDIR(node.mode)   ? qid_type::kDir
+                    : S_ISLNK(node.mode) ? qid_type::kSymlink
+                                         : std::uint8_t{0};
+  return {type, 0, node.id};
+}
+
+std::uint32_t ScriptedServer::limit(Tag tag, std::size_t asked) const {
+  const std::uint32_t most = pending_.at(tag).most;
+  if (most == 0)  // half
+    return static_cast<std::uint32_t>(std::max<std::size_t>(asked / 2, 1));
+  return static_cast<std::uint32_t>(std::min<std::size_t>(asked, most));
+}
+
+void ScriptedServer::answer(Tag tag, const Tversion& request) {
+  msize_ = std::min(request.msize, msize_limit_);
+  fids_.clear();
+  reply(tag, Rversion{.msize = msize_, .version = "9P2000.L"});
+}
+
+void ScriptedServer::answer(Tag tag, const Tattach& request) {
+  fids_[request.fid] = {.node = tree_.root()};
+  reply(tag, Rattach{.qid = qid_of(*tree_.root())});
+}
+
+void ScriptedServer::answer(Tag tag, const Twalk& request) {
+  Tree::NodePtr at = node(request.fid);
+  Rwalk answer;
+  for (const std::string_view name : request.wname) {
+    if (!at->is_directory())
+      return answer.qid.empty() ? fail(tag, ENOTDIR) : reply(tag, answer);
+    at = tree_.child(*at, name);
+    if (!at && answer.qid.empty())
+      return fail(tag, name.size() > 255 ? ENAMETOOLONG : ENOENT);
+    if (!at) {
+      unsure_.insert(request.newfid);
+      return reply(tag, answer);
+    }
+    answer.qid.push_back(qid_of(*at));
+  }
+  fids_[request.newfid] = {.node = at};
+  reply(tag, answer);
+}
+
+void ScriptedServer::answer(Tag tag, const Tread& request) {
+  const std::string& content = node(request.fid)->content;
+  if (node(request.fid)->is_directory())
+    return fail(tag, EISDIR);
+  const std::size_t at = std::min<std::size_t>(request.offset, content.size());
+  const std::size_t size = std::min<std::size_t>(request.count, content.size() - at);
+  const std::string data = content.substr(at, size == 0 ? 0 : limit(tag, size));
+  reply(tag, Rread{.data = view(data)});
+}
+
+void ScriptedServer::answer(Tag tag, const Twrite& request) {
+  const Fid fid = request.fid;
+  Tree::Node& file = *node(fid);
+  const std::uint32_t size = limit(tag, request.data.size());
+  const bool append = (fids_.at(fid).flags & kAppend) != 0;
+  const std::size_t at = append ? file.content.size() : request.offset;
+  if (file.content.size() < at + size)
+    file.content.resize(at + size);
+  std::memcpy(file.content.data() + at, request.data.data(), size);
+  Tree::touch(file);
+  reply(tag, Rwrite{.count = size});
+}
+
+void ScriptedServer::answer(Tag tag, const Tclunk& request) {
+  fids_.erase(request.fid);
+  unsure_.erase(request.fid);
+  reply(tag, Rclunk{});
+}
+
+void ScriptedServer::answer(Tag tag, const Tremove& request) {
+  const Tree::NodePtr file = node(request.fid);
+  fids_.erase(request.fid);
+  int error = ENOENT;
+  const std::function<bool(Tree::Node&)> look = [&](Tree::Node& directory) {
+    if (const std::string name = Tree::name_of(directory, *file); !name.empty()) {
+      error = tree_.unlink(directory, name, file->is_directory());
+      return true;
+    }
+    return std::ranges::any_of(directory.children,
+                               [&](const auto& child) { return look(*child.second.node); });
+  };
+  look(*tree_.root());
+  return error != 0 ? fail(tag, error) : reply(tag, Rremove{});
+}
+
+void ScriptedServer::answer(Tag tag, const Tstatfs&) {
+  reply(tag, Rstatfs{.type = 0x01021997,
+                     .bsize = 4096,
+                     .blocks = 1U << 20,
+                     .bfree = 1U << 19,
+                     .bavail = 1U << 19,
+                     .files = 1U << 20,
+                     .ffree = 1U << 19,
+                     .fsid = 0,
+                     .namelen = 255});
+}
+
+void ScriptedServer::answer(Tag tag, const Tlopen& request) {
+  OpenFid& fid = fids_.at(request.fid);
+  const std::uint32_t access = request.flags & kAccessMode;
+  if (fid.node->is_directory() && access != 0)
+    return fail(tag, EISDIR);
+  if ((request.flags & kTruncate) != 0 && access != 0) {
+    fid.node->content.clear();
+    Tree::touch(*fid.node);
+  }
+  fid.open = true;
+  fid.flags = request.flags;
+  reply(tag, Rlopen{.qid = qid_of(*fid.node), .iounit = 0});
+}
+
+Tree::NodePtr ScriptedServer::made(proto::Fid directory, std::string_view name, mode_t mode,
+                                   std::uint32_t gid, int& error) {
+  Tree::NodePtr file;
+  error = is_sound(name) ? tree_.make(*node(directory), name, mode, gid, file) : EINVAL;
+  return file;
+}
+
+void ScriptedServer::answer(Tag tag, const Tlcreate& request) {
+  OpenFid& fid = fids_.at(request.fid);
+  Tree::NodePtr file = tree_.child(*fid.node, request.name);
+  if (file && (request.flags & kExclusive) != 0)
+    return fail(tag, EEXIST);
+  if (file && file->is_directory())
+    return fail(tag, EISDIR);
+  if (file && (request.flags & kTruncate) != 0)
+    file->content.clear();
+  int error = 0;
+  if (!file)
+    file = made(request.fid, request.name, S_IFREG | (request.mode & 07777), request.gid, error);
+  if (error != 0)
+    return fail(tag, error);
+  fid = {.node = file,
+         .open = true,
+         .flags = request.flags,
+         .requests = fid.requests,
+         .changing = fid.changing};
+  reply(tag, Rlcreate{.qid = qid_of(*file), .iounit = 0});
+}
+
+void ScriptedServer::answer(Tag tag, const Tsymlink& request) {
+  int error = 0;
+  const auto link = made(request.dfid, request.name, S_IFLNK | 0777, request.gid, error);
+  if (error != 0)
+    return fail(tag, error);
+  link->content = request.target;
+  reply(tag, Rsymlink{.qid = qid_of(*link)});
+}
+
+void ScriptedServer::answer(Tag tag, const Tmknod& request) {
+  int error = 0;
+  const auto file = made(request.dfid, request.name, request.mode, request.gid, error);
+  return error != 0 ? fail(tag, error) : reply(tag, Rmknod{.qid = qid_of(*file)});
+}
+
+void ScriptedServer::answer(Tag tag, const Tmkdir& request) {
+  int error = 0;
+  const auto directory =
+      made(request.dfid, request.name, S_IFDIR | (request.mode & 07777), request.gid, error);
+  return error != 0 ? fail(tag, error) : reply(tag, Rmkdir{.qid = qid_of(*directory)});
+}
+
+void ScriptedServer::answer(Tag tag, const Tlink& request) {
+  const int error = tree_.link(*node(request.dfid), request.name, node(request.fid));
+  return error != 0 ? fail(tag, error) : reply(tag, Rlink{});
+}
+
+void ScriptedServer::answer(Tag tag, const Trename& request) {
+  const Tree::NodePtr file = node(request.fid);
+  int error = ENOENT;
+  const std::function<bool(Tree::Node&)> look = [&](Tree::Node& directory) {
+    if (const std::string name = Tree::name_of(directory, *file); !name.empty()) {
+      error = tree_.rename(directory, name, *node(request.dfid), request.name);
+      return true;
+    }
+    return std::ranges::any_of(directory.children,
+                               [&](const auto& child) { return look(*child.second.node); });
+  };
+  look(*tree_.root());
+  return error != 0 ? fail(tag, error) : reply(tag, Rrename{});
+}
+
+void ScriptedServer::answer(Tag tag, const Trenameat& request) {
+  const int error = tree_.rename(*node(request.olddirfid), request.oldname,
+                                 *node(request.newdirfid), request.newname);
+  return error != 0 ? fail(tag, error) : reply(tag, Rrenameat{});
+}
+
+void ScriptedServer::answer(Tag tag, const Tunlinkat& request) {
+  const bool directory_wanted = (request.flags & kRemoveDirectory) != 0;
+  const int error = tree_.unlink(*node(request.dirfid), request.name, directory_wanted);
+  return error != 0 ? fail(tag, error) : reply(tag, Runlinkat{});
+}
+
+void ScriptedServer::answer(Tag tag, const Treadlink& request) {
+  const Tree::NodePtr link = node(request.fid);
+  return S_ISLNK(link->mode) ? reply(tag, Rreadlink{.target = link->content}) : fail(tag, EINVAL);
+}
+
+void ScriptedServer::answer(Tag tag, const Tgetattr& request) {
+  constexpr std::uint64_t kBasic = 0x7ff;
+  constexpr std::uint64_t kBlock = 512;
+  const Tree::Node& file = *node(request.fid);
+  const auto seconds = [](const timespec& time) { return static_cast<std::uint64_t>(time.tv_sec); };
+  const auto nanos = [](const timespec& time) { return static_cast<std::uint64_t>(time.tv_nsec); };
+  reply(tag, Rgetattr{.valid = request.request_mask & kBasic,
+                      .qid = qid_of(file),
+                      .mode = file.mode,
+                      .uid = file.uid,
+                      .gid = file.gid,
+                      .nlink = file.nlink,
+                      .rdev = file.rdev,
+                      .size = file.is_directory() ? 0 : file.size(),
+                      .blksize = 4096,
+                      .blocks = (file.size() + kBlock - 1) / kBlock,
+                      .atime_sec = seconds(file.atime),
+                      .atime_nsec = nanos(file.atime),
+                      .mtime_sec = seconds(file.mtime),
+                      .mtime_nsec = nanos(file.mtime),
+                      .ctime_sec = seconds(file.ctime),
+                      .ctime_nsec = nanos(file.ctime),
+                      .btime_sec = 0,
+                      .btime_nsec = 0,
+                      .gen = 0,
+                      .data_version = 0});
+}
+
+void ScriptedServer::answer(Tag tag, const Tsetattr& request) {
+  enum : std::uint32_t {
+    mode = 1,
+    uid = 2,
+    gid = 4,
+    size = 8,
+    atime = 0x10,
+    mtime = 0x20,
+    atime_set = 0x80,
+    mtime_set = 0x100
+  };
+  Tree::Node& file = *node(request.fid);
+  const auto has = [&](std::uint32_t bit) { return (request.valid & bit) != 0; };
+  if (has(size) && file.is_directory())
+    return fail(tag, EISDIR);
+  Tree::touch(file);  // mtime, too: of what is not set below only ctime should, but nobody minds
+  if (has(mode))
+    file.mode = (file.mode & S_IFMT) | (request.mode & 07777);
+  if (has(uid))
+    file.uid = request.uid;
+  if (has(gid))
+    file.gid = request.gid;
+  if (has(size))
+    file.content.resize(request.size);
+  if (has(atime_set))
+    file.atime = {static_cast<time_t>(request.atime_sec), static_cast<long>(request.atime_nsec)};
+  if (has(mtime_set))
+    file.mtime = {static_cast<time_t>(request.mtime_sec), static_cast<long>(request.mtime_nsec)};
+  reply(tag, Rsetattr{});
+}
+
+void ScriptedServer::answer(Tag tag, const Treaddir& request) {
+  const Tree::Node& directory = *node(request.fid);
+  const std::uint32_t room = limit(tag, request.count);
+  Bytes data;
+  Writer writer(data, Dialect::l);
+  // Of whole entries as many as fit.
+  const auto add = [&](std::uint64_t cookie, std::string_view name, const Tree::Node& file) {
+    constexpr std::size_t kFixed = kQidSize + 8 + 1 + 2;
+    if (data.size() + kFixed + name.size() > room)
+      return false;
+    writer.put(qid_of(file));
+    writer.put(cookie);
+    writer.put(dirent_type(file));
+    writer.put(name);
+    return true;
+  };
+  bool fits = true;
+  if (request.offset < Tree::kDotCookie)
+    fits = add(Tree::kDotCookie, ".", directory);
+  if (fits && request.offset < Tree::kDotDotCookie)
+    fits = add(Tree::kDotDotCookie, "..", *directory.parent.lock());
+  for (auto child = directory.children.upper_bound(request.offset);
+       fits && child != directory.children.end(); ++child)
+    fits = add(child->first, child->second.name, *child->second.node);
+  reply(tag, Rreaddir{.data = ByteView(data.data(), data.size())});
+}
+
+void ScriptedServer::answer(Tag tag, const Tfsync&) {
+  reply(tag, Rfsync{});
+}
+
+template <Request T>
+void ScriptedServer::answer(Tag tag, const T&) {
+  fail(tag, EOPNOTSUPP);
+}
+
+// ---- commands
+
+void ScriptedServer::command(const std::string& line) {
+  std::istringstream rest(line);
+  std::string word;
+  if (!(rest >> word) || word.starts_with('#'))
+    return;
+  static const std::map<std::string, Flush> policies = {
+      {"prompt", Flush::prompt}, {"answer", Flush::answer}, {"after", Flush::after},
+      {"never", Flush::never},   {"late", Flush::late},     {"sloppy", Flush::sloppy},
+      {"error", Flush::error}};
+  std::string text;
+  if (word == "on") {
+    std::getline(rest >> std::ws, text);
+    rules_.add(text);
+  } else if (word == "forget") {
+    rules_.clear();
+  } else if (word == "flush") {
+    rest >> text;
+    flush_ = policies.at(text);
+  } else if (word == "msize") {
+    rest >> msize_limit_;
+  } else if (ask(word, rest)) {
+    return answer_awaited();
+  } else if (!plant(word, rest)) {
+    throw std::invalid_argument("no command: " + line);
+  }
+  answers_.emplace_back("ok");
+}
+
+bool ScriptedServer::ask(const std::string& word, std::istream& rest) {
+  std::string text;
+  if (word == "release") {
+    rest >> text;
+    release(text == "reverse");
+    answers_.emplace_back("ok");
+  } else if (word == "await") {
+    Awaited awaited;
+    rest >> text >> awaited.number;
+    if (text != "held")
+      awaited.type = message_type(text);
+    awaited_.push_back(awaited);
+  } else if (word == "count") {
+    rest >> text;
+    answers_.push_back(std::to_string(counts_[message_type(text)]));
+  } else if (word == "resize") {
+    std::size_t size = 0;
+    rest >> text >> size;
+    const Tree::NodePtr file = existing(text);
+    const std::size_t old = file->content.size();
+    file->content.resize(size);
+    if (size > old)
+      file->content.replace(old, size - old, pattern(size - old, old));
+    Tree::touch(*file);
+    answers_.emplace_back("ok");
+  } else if (word == "content") {
+    rest >> text;
+    const std::string& content = existing(text)->content;
+    const std::string wanted = pattern(content.size());
+    const auto differs = std::ranges::mismatch(content, wanted).in1;
+    answers_.push_back(std::to_string(content.size()) +
+                       (differs == content.end()
+                            ? " ok"
+                            : " differs at " + std::to_string(differs - content.begin())));
+  } else {
+    return false;
+  }
+  return true;
+}
+
+void ScriptedServer::answer_awaited() {
+  while (!awaited_.empty()) {
+    const Awaited& awaited = awaited_.front();
+    const std::uint64_t number = awaited.type ? counts_[*awaited.type] : held().size();
+    if (number < awaited.number)
+      return;
+    answers_.emplace_back("ok");
+    awaited_.pop_front();
+  }
+}
+
+Tree::NodePtr ScriptedServer::existing(const std::string& path) const {
+  const Tree::NodePtr found = tree_.find(path);
+  if (!found)
+    throw std::invalid_argument("no file " + path);
+  return found;
+}
+
+Tree::NodePtr ScriptedServer::plant_node(const std::string& path, mode_t mode) {
+  const auto slash = path.rfind('/');
+  Tree::NodePtr made;
+  if (tree_.make(*existing(path.substr(0, slash)), path.substr(slash + 1), mode, 0, made) != 0)
+    throw std::invalid_argument("can't make " + path);
+  return made;
+}
+
+bool ScriptedServer::plant(const std::string& word, std::istream& rest) {
+  std::string path;
+  std::string text;
+  rest >> path;
+  if (word == "dir") {
+    plant_node(path, S_IFDIR | mode_from(rest, 0755));
+  } else if (word == "file") {
+    std::size_t size = 0;
+    rest >> size;
+    plant_node(path, S_IFREG | mode_from(rest, 0644))->content = pattern(size);
+  } else if (word == "text" || word == "synthetic") {
+    const Tree::NodePtr file = plant_node(path, S_IFREG | 0644);
+    std::getline(rest >> std::ws, file->content);
+    file->synthetic = word == "synthetic";
+  } else if (word == "symlink") {
+    rest >> text;
+    plant_node(text, S_IFLNK | 0777)->content = path;
+  } else if (word == "link") {
+    rest >> text;
+    const auto slash = text.rfind('/');
+    tree_.link(*existing(text.substr(0, slash)), text.substr(slash + 1), existing(path));
+  } else if (word == "many") {
+    int files = 0;
+    rest >> files;
+    plant_node(path, S_IFDIR | 0755);
+    for (int i = 0; i < files; ++i)
+      plant_node(path + "/file." + std::to_string(i), S_IFREG | 0644)->content = "x";
+  } else {
+    return false;
+  }
+  return true;
+}
+
+}  // namespace fuse9p::test
