@@ -11,11 +11,14 @@
 #include <boost/asio/this_coro.hpp>
 #include <fuse_lowlevel.h>
 
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
+#include <linux/fuse.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
 #include <cerrno>
+#include <cstddef>
 #include <cstdio>
+#include <cstring>
 #include <fstream>
 #include <new>
 #include <sstream>
@@ -58,6 +61,28 @@ void log_libfuse(fuse_log_level, const char* format, va_list arguments) {
   log::debug("libfuse: {}", text);
 }
 
+/// flags2 of the kernel's INIT since 6.6; older headers lack it, and older kernels disregard it.
+constexpr std::uint32_t kDirectIoAllowMmap = 1U << (36 - 32);
+
+/// libfuse 3.14 keeps two things from the kernel that we want: lookups in one directory that do not
+/// wait for each other (or one stuck lookup would stop a whole directory), and shared maps of files
+/// that bypass the page cache. So its answer to INIT, which is the first, is completed on its way.
+ssize_t write_reply(int fd, iovec* parts, int count, void* userdata) {
+  auto& init_answered = static_cast<Mount*>(userdata)->init_answered();
+  if (!std::exchange(init_answered, true) && count == 2 &&
+      parts[1].iov_len >= offsetof(fuse_init_out, unused)) {
+    auto* answer = static_cast<fuse_init_out*>(parts[1].iov_base);
+    answer->flags |= FUSE_PARALLEL_DIROPS;
+    if ((answer->flags & FUSE_INIT_EXT) != 0)
+      answer->flags2 |= kDirectIoAllowMmap;
+  }
+  return ::writev(fd, parts, count);
+}
+
+ssize_t read_request(int fd, void* buffer, std::size_t size, void*) {
+  return ::read(fd, buffer, size);
+}
+
 /// fuse_session_new() wants argc and argv.
 class Arguments {
  public:
@@ -97,6 +122,12 @@ struct Mount::Session {
     if (fuse_session_mount(handle, mountpoint.c_str()) != 0)
       throw MountError(mountpoint + ": " + last_libfuse_message());
     mounted = true;
+    const fuse_custom_io io{.writev = write_reply,
+                            .read = read_request,
+                            .splice_receive = nullptr,
+                            .splice_send = nullptr};
+    if (const int error = fuse_session_custom_io(handle, &io, fuse_session_fd(handle)); error != 0)
+      throw MountError(mountpoint + ": libfuse: " + std::strerror(-error));
   }
   void unmount() {
     if (std::exchange(mounted, false))
@@ -146,8 +177,7 @@ void Mount::negotiate(fuse_conn_info& connection) {
   want(FUSE_CAP_ASYNC_READ, true);      // several read-ahead requests at once
   want(FUSE_CAP_ASYNC_DIO, true);       // a large O_DIRECT read in pieces at once
   want(FUSE_CAP_ATOMIC_O_TRUNC, true);  // truncation goes with Tlopen: one message less, and atomic
-  want(FUSE_CAP_PARALLEL_DIROPS, true);   // lookups in one directory do not wait for each other
-  want(FUSE_CAP_READDIRPLUS, true);       // ls -l: the attributes come with the names
+  want(FUSE_CAP_READDIRPLUS, true);     // ls -l: the attributes come with the names
   want(FUSE_CAP_READDIRPLUS_AUTO, true);  // but only when somebody asks for them
   want(FUSE_CAP_AUTO_INVAL_DATA, true);   // pages go when size or mtime change
   want(FUSE_CAP_HANDLE_KILLPRIV, false);  // the kernel clears suid bits: servers may not

@@ -67,6 +67,7 @@ class Mount {
 
   /// The kernel's INIT: which of its capabilities we want.
   void negotiate(fuse_conn_info& connection);
+  bool& init_answered() { return init_answered_; }
   /// Runs an operation for the request; whatever it throws becomes an errno.
   void spawn(std::shared_ptr<Request> request, awaitable<void> operation);
   /// Runs work that no request waits for.
@@ -112,6 +113,7 @@ class Mount {
   std::unique_ptr<Session> session_;
   std::unique_ptr<Device> device_;
   std::size_t operations_ = 0;
+  bool init_answered_ = false;
 };
 
 inline error_code error_of(const error_code& error) {
