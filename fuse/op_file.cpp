@@ -171,7 +171,9 @@ awaitable<void> read(Mount& mount, Request& request, fuse_ino_t, std::size_t siz
   const auto handle = mount.files().find(file->fh);
   if (!handle)
     co_return request.reply_errno(EBADF);
-  if (handle->stream)
+  // A file that has got a length since it was opened is an ordinary one after all.
+  const bool stream = handle->stream && handle->node->attributes.size == 0;
+  if (stream)
     request.be_brief();
   // Ours until the reply is out. (Named, as any aggregate in a co_await must be: g++ 12 copies an
   // unnamed one bit by bit.)
@@ -180,13 +182,18 @@ awaitable<void> read(Mount& mount, Request& request, fuse_ino_t, std::size_t siz
   const proto::Buffer destination{std::move(memory), bytes};
   const auto done = co_await mount.client().read(
       handle->file, static_cast<std::uint64_t>(offset), destination,
-      handle->stream ? ReadMode::stream : ReadMode::exact, known_size(*handle->node));
+      stream ? ReadMode::stream : ReadMode::exact, known_size(*handle->node));
   // The kernel takes a short answer through the page cache for the end of the file and cuts it off
   // there: with an error behind it, only a direct read may be short.
   const bool usable = handle->direct && done.bytes > 0;
   if (done.error && !usable)
     co_return request.reply_error(done.error);
   request.reply_data(bytes.first(done.bytes));
+  // The file has become shorter than the kernel was told. Of several reads under way it cuts the
+  // file at the one that it hears of first, and shows zeros up to there: let it ask.
+  const std::uint64_t end = static_cast<std::uint64_t>(offset) + done.bytes;
+  if (!handle->direct && done.bytes < size && end < handle->node->attributes.size)
+    mount.forget_attributes(*handle->node);
 }
 
 awaitable<void> write(Mount& mount, Request& request, fuse_ino_t, proto::ConstBuffer data,
