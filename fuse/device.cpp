@@ -99,6 +99,8 @@ void Device::read() {
 }
 
 void Device::on_read(int error, std::size_t bytes) {
+  if (!descriptor_.is_open())
+    return;  // stopped: nobody is to hear of an end that we made
   if (error == 0) {
     fuse_buf buffer{};
     // libfuse may keep nothing of it: an operation that wants the data calls take().
@@ -107,8 +109,8 @@ void Device::on_read(int error, std::size_t bytes) {
     buffer.size = bytes;
     fuse_session_process_buf(session_, &buffer);
   } else if (error != ENOENT && error != EINTR && error != EAGAIN) {
-    // ENOENT: the request was taken back. ENODEV: unmounted. Ours after stop().
-    if (error != ENODEV && descriptor_.is_open())
+    // ENOENT: the request was taken back. ENODEV: unmounted.
+    if (error != ENODEV)
       log::error("/dev/fuse: {}", std::strerror(error));
     return ended_();
   }

@@ -83,6 +83,15 @@ ssize_t read_request(int fd, void* buffer, std::size_t size, void*) {
   return ::read(fd, buffer, size);
 }
 
+/// The kernel takes the root's type from the mount point, and would never believe another one.
+void check_type(const std::string& mountpoint, const Attributes& root) {
+  struct stat found {};
+  if (::stat(mountpoint.c_str(), &found) == 0 && (found.st_mode & S_IFMT) != root.type())
+    throw MountError(mountpoint + (S_ISDIR(found.st_mode)
+                                       ? ": is a directory, but the server's tree is a file"
+                                       : ": is not a directory"));
+}
+
 /// fuse_session_new() wants argc and argv.
 class Arguments {
  public:
@@ -120,7 +129,9 @@ struct Mount::Session {
   }
   void mount(const std::string& mountpoint) {
     if (fuse_session_mount(handle, mountpoint.c_str()) != 0)
-      throw MountError(mountpoint + ": " + last_libfuse_message());
+      throw MountError(mountpoint + ": " +
+                       (last_libfuse_message().empty() ? "fusermount3 refused it, see above"
+                                                       : last_libfuse_message()));
     mounted = true;
     const fuse_custom_io io{.writev = write_reply,
                             .read = read_request,
@@ -149,6 +160,7 @@ Mount::Mount(asio::io_context& io, Client& client, const Attributes& root, Mount
   nodes_.set_attr_timeout(settings_.attr_timeout);
   fuse_set_log_func(log_libfuse);
   session_ = std::make_unique<Session>(*this, settings_.fuse_options);
+  check_type(settings_.mountpoint, root);
   session_->mount(settings_.mountpoint);
   device_ = std::make_unique<Device>(io_, session_->handle, [this] {
     session_->mounted = false;  // somebody else did it

@@ -46,8 +46,8 @@ awaitable<error_code> read_chunk(Mount& mount, DirectoryHandle& directory) {
   auto memory = std::make_shared_for_overwrite<std::byte[]>(room);
   const std::span<std::byte> bytes(memory.get(), room);
   const proto::Buffer destination{std::move(memory), bytes};
-  const auto done =
-      co_await mount.client().readdir(directory.file.fid.fid(), directory.read_to, destination);
+  const std::uint64_t from = directory.read_to;
+  const auto done = co_await mount.client().readdir(directory.file.fid.fid(), from, destination);
   if (done.error)
     co_return done.error;
   directory.at_end = done.bytes == 0;
@@ -63,7 +63,14 @@ awaitable<error_code> read_chunk(Mount& mount, DirectoryHandle& directory) {
     entry->type = dirent.type;
     directory.entries.push_back(std::move(entry));
   };
-  co_return proto::for_each_dirent(bytes.first(done.bytes), add) ? as_error(EIO) : error_code();
+  if (proto::for_each_dirent(bytes.first(done.bytes), add))
+    co_return as_error(EIO);
+  if (!directory.at_end && directory.read_to == from) {
+    // It leads back to where it began, and would do so for ever.
+    directory.entries.clear();
+    co_return as_error(EIO);
+  }
+  co_return error_code();
 }
 
 /// Makes sure that there is an entry to hand out, or that the directory is at its end.

@@ -97,6 +97,7 @@ void Multiplexer::cancel(RequestId id) {
 }
 
 void Multiplexer::connection_lost(error_code error) {
+  assert(error);
   lost_ = error;
   for (Slot& slot : slots_) {
     if (slot.state == State::free)

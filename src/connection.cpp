@@ -131,10 +131,9 @@ proto::RequestId Connection::start(proto::Outgoing request, const Fids& fids, Ha
     waiters_.emplace_back();
   waiters_[id.slot].handler.swap(handler);
   waiters_[id.slot].fids = fids;
-  if (lost_)
-    schedule_delivery();
-  else
-    schedule_write();
+  schedule_write();
+  schedule_delivery();  // it may have failed at once
+  arm_timer();          // or wait for a tag that comes free by time
   return id;
 }
 

@@ -23,6 +23,7 @@
 #include <filesystem>
 #include <iostream>
 #include <optional>
+#include <utility>
 
 namespace fuse9p {
 namespace {
@@ -141,9 +142,10 @@ class Program {
         client_->connection().name(), why, options_.mountpoint);
   }
 
+  /// Once: the take-down runs the loop itself, and the device's end comes here, too.
   void stop() {
-    stopping_ = true;
-    io_.stop();
+    if (!std::exchange(stopping_, true))
+      io_.stop();
   }
 
   /// The mount point first, so that nobody asks any more; then the connection, which ends what
