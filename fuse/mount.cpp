@@ -7,7 +7,7 @@
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <fuse_lowlevel.h>
 
@@ -199,7 +199,8 @@ void Mount::negotiate(fuse_conn_info& connection) {
   connection.max_write = Device::kMaxWrite;
   connection.max_background = 64;
   connection.congestion_threshold = 48;
-  raise_read_ahead();
+  // Behind our answer, or the kernel would cut it to what it had offered.
+  asio::post(io_, [this] { raise_read_ahead(); });
   events_.ready();
 }
 

@@ -344,7 +344,7 @@ class Workload {
 
   /// Per file: walk (a clone of the folder), lcreate, getattr (the kernel wants it), clunk.
   void create() {
-    for_each_file([&](const std::string& name, Overlap::Done done) {
+    for_each_file([&](const std::string& name, const Overlap::Done& done) {
       const Fid fid = session_.new_fid();
       session_.send(Twalk{.fid = folder_, .newfid = fid, .wname = {}},
                     [=, this](const Rwalk&) { create_at(fid, name, done); });
@@ -366,7 +366,7 @@ class Workload {
                         has_unlinkat = error == ENOENT;
                       });
     session_.run();
-    for_each_file([&](const std::string& name, Overlap::Done done) {
+    for_each_file([&](const std::string& name, const Overlap::Done& done) {
       if (has_unlinkat)
         return session_.send(Tunlinkat{.dirfid = folder_, .name = name, .flags = 0},
                              [done](const Runlinkat&) { done(); });

@@ -23,8 +23,6 @@
 #include <memory>
 #include <thread>
 
-extern "C" char** environ;
-
 namespace fuse9p::bench {
 namespace {
 
