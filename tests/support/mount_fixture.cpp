@@ -47,46 +47,63 @@ bool accepts(const fs::path& path) {
   return accepts(AF_UNIX, reinterpret_cast<sockaddr*>(&address), sizeof address);
 }
 
-bool accepts(int family, int port) {
-  if (family == AF_INET) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(static_cast<std::uint16_t>(port));
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    return accepts(family, reinterpret_cast<sockaddr*>(&address), sizeof address);
-  }
-  sockaddr_in6 address{};
-  address.sin6_family = AF_INET6;
-  address.sin6_port = htons(static_cast<std::uint16_t>(port));
-  address.sin6_addr = in6addr_loopback;
-  return accepts(family, reinterpret_cast<sockaddr*>(&address), sizeof address);
+bool accepts(int port) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<std::uint16_t>(port));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  return accepts(AF_INET, reinterpret_cast<sockaddr*>(&address), sizeof address);
 }
 
 }  // namespace
 
 // ---- Diod
 
-Diod::Diod(const Scratch& scratch, fs::path exported, Listen listen) {
-  if (listen == Listen::exec) {
-    source_ = "exec:diod -n -e " + exported.string() + " -r 0 -w 1";
-    return;
+Diod::Diod(const Scratch& scratch, const fs::path& exported, Listen listen) {
+  switch (listen) {
+    case Listen::exec:
+      source_ = "exec:diod -n -e " + exported.string() + " -r 0 -w 1";
+      return;
+    case Listen::tcp6:
+      accept_one(exported);
+      return;
+    case Listen::unix_socket:
+      address_ = scratch / "diod.sock";
+      source_ = "unix:" + address_;
+      break;
+    case Listen::tcp4:
+      port_ = free_port();
+      address_ = source_ = "127.0.0.1:" + std::to_string(port_);
+      break;
   }
-  port_ = listen == Listen::unix_socket ? 0 : free_port();
-  const std::string socket = scratch / "diod.sock";
-  const std::string port = std::to_string(port_);
-  source_ = listen == Listen::unix_socket ? "unix:" + socket
-            : listen == Listen::tcp4      ? "127.0.0.1:" + port
-                                          : "[::1]:" + port;
-  const std::string address = listen == Listen::unix_socket ? socket : source_;
   process_ = Process(Command{
-      .arguments = {"diod", "-f", "-n", "-l", address, "-e", exported.string(), "-L", "stderr"}});
+      .arguments = {"diod", "-f", "-n", "-l", address_, "-e", exported.string(), "-L", "stderr"}});
   // It says nothing when it is ready.
-  const bool ready = eventually([&] {
-    if (listen == Listen::unix_socket)
-      return accepts(fs::path(socket));
-    return accepts(listen == Listen::tcp4 ? AF_INET : AF_INET6, port_);
+  const bool ready = eventually(
+      [&] { return listen == Listen::tcp4 ? accepts(port_) : accepts(fs::path(address_)); });
+  EXPECT_TRUE(ready) << "diod does not listen on " << address_;
+}
+
+/// diod 1.0 can't be told to listen on an IPv6 address: we do it, for one connection.
+void Diod::accept_one(const fs::path& exported) {
+  const OwnedFd listener(::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in6 address{};
+  address.sin6_family = AF_INET6;
+  address.sin6_addr = in6addr_loopback;
+  socklen_t size = sizeof address;
+  auto* generic = reinterpret_cast<sockaddr*>(&address);
+  EXPECT_EQ(::bind(listener.get(), generic, size), 0) << std::strerror(errno);
+  EXPECT_EQ(::listen(listener.get(), 1), 0);
+  EXPECT_EQ(::getsockname(listener.get(), generic, &size), 0);
+  port_ = ntohs(address.sin6_port);
+  source_ = "[::1]:" + std::to_string(port_);
+  process_ = Process([&] {
+    const int client = ::accept(listener.get(), nullptr, nullptr);
+    ::dup2(client, STDIN_FILENO);
+    ::dup2(client, STDOUT_FILENO);
+    return ::execlp("diod", "diod", "-f", "-n", "-e", exported.c_str(), "-r", "0", "-w", "1",
+                    nullptr);
   });
-  EXPECT_TRUE(ready) << "diod does not listen on " << address;
 }
 
 // ---- Fuse9p
@@ -95,10 +112,8 @@ Command fuse9p_command(const Scratch& scratch, const Fuse9p::Settings& settings)
   Command command{.arguments = {program(), settings.source, settings.mountpoint.string()},
                   .environment = sanitizer_environment(scratch),
                   .inherited = settings.inherited};
-  for (const std::string& option : settings.options) {
-    command.arguments.emplace_back("-o");
-    command.arguments.push_back(option);
-  }
+  for (const std::string& option : settings.options)
+    command.arguments.insert(command.arguments.end(), {"-o", option});
   if (settings.run == Fuse9p::Run::foreground)
     command.arguments.emplace_back("-f");
   command.arguments.insert(command.arguments.end(), settings.arguments.begin(),
@@ -188,7 +203,7 @@ Fuse9p& MountTest::mount_diod(std::vector<std::string> options, Fuse9p::Run run)
 void MountTest::TearDown() {
   EXPECT_FALSE(scratch_.overdue()) << "the test took too long and was set free by its janitor";
   end_mounts();
-  EXPECT_TRUE(children().empty()) << "a process was left behind";
+  expect_no_children();
   expect_no_sanitizer_report();
   if (!HasFailure())
     return;
@@ -199,6 +214,12 @@ void MountTest::TearDown() {
 void MountTest::end_mounts() {
   for (Fuse9p& mount : mounts_)
     expect_clean_end(mount);
+}
+
+void MountTest::expect_no_children() {
+  for (const pid_t child : children())
+    ADD_FAILURE() << "process " << child
+                  << " was left behind: " << read_file("/proc/" + std::to_string(child) + "/stat");
 }
 
 void MountTest::expect_clean_end(Fuse9p& mount) {

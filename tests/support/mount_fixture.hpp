@@ -26,16 +26,19 @@ namespace fuse9p::test {
 class Diod {
  public:
   enum class Listen { exec, unix_socket, tcp4, tcp6 };
-  Diod(const Scratch& scratch, std::filesystem::path exported, Listen listen);
+  Diod(const Scratch& scratch, const std::filesystem::path& exported, Listen listen);
 
   /// What fuse9p mounts. With Listen::exec each mount has a diod of its own.
   const std::string& source() const { return source_; }
+  /// Of TCP. tcp6 serves one connection only.
   int port() const { return port_; }
   /// The server, if it is not fuse9p's child.
   Process& process() { return process_; }
 
  private:
-  std::string source_;
+  void accept_one(const std::filesystem::path& exported);
+
+  std::string source_, address_;
   int port_ = 0;
   Process process_;
 };
@@ -86,6 +89,7 @@ class MountTest : public ::testing::Test {
 
   /// Unmounts what is still mounted.
   void end_mounts();
+  void expect_no_children();
 
   Scratch& scratch() { return scratch_; }
   /// The directory that mount_diod() exports.

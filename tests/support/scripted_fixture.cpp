@@ -22,6 +22,7 @@ ScriptedPeer::ScriptedPeer(const Scratch& scratch, const std::vector<std::string
   command.arguments.insert(command.arguments.end(), script.begin(), script.end());
   process_ = Process(command);
   client_end_ = std::move(stream.ours);
+  source_ = "fd:" + std::to_string(client_end_.get());
   control_ = std::move(control.ours);
 }
 

@@ -25,7 +25,7 @@ class ScriptedPeer {
 
   /// What fuse9p is to inherit, and its source for it.
   int descriptor() const { return client_end_.get(); }
-  std::string source() const { return "fd:" + std::to_string(descriptor()); }
+  const std::string& source() const { return source_; }
   /// To be called when fuse9p has it: the connection ends with fuse9p then.
   void connected() { client_end_.reset(); }
 
@@ -35,6 +35,7 @@ class ScriptedPeer {
 
  private:
   OwnedFd client_end_, control_;
+  std::string source_;
   Process process_;
   std::filesystem::path log_;
 };

@@ -24,14 +24,6 @@ std::uint32_t errno_named(const std::string& name) {
   return static_cast<std::uint32_t>(std::stoul(name));
 }
 
-std::string bytes_of(const std::string& hex) {
-  std::string bytes;
-  std::istringstream in(hex);
-  for (std::string pair; in >> pair;)
-    bytes += static_cast<char>(std::stoul(pair, nullptr, 16));
-  return bytes;
-}
-
 }  // namespace
 
 proto::MessageType message_type(const std::string& name) {
@@ -88,10 +80,14 @@ Action Rules::parse_action(const std::string& word, const std::string& rest) {
   if (word == "reply")
     return {.kind = Kind::reply, .text = rest};
   if (word == "raw")
-    return {.kind = Kind::raw, .text = bytes_of(rest)};
+    return {.kind = Kind::raw, .text = rest};
   if (word == "close")
     return {.kind = Kind::close};
   throw std::invalid_argument("no action " + word);
+}
+
+bool Rules::want_names() const {
+  return std::ranges::any_of(rules_, [](const Rule& rule) { return rule.name.has_value(); });
 }
 
 bool Rules::applies(const Rule& rule, const Facts& facts) {

@@ -13,7 +13,7 @@
 //     short N       Tread, Twrite, Treaddir: at most N bytes; "short half": half of what was asked
 //     fail ERRNO    Rlerror with that name or number
 //     reply TEXT    this message (proto/text.hpp); its tag is the request's unless it has one
-//     raw HEX       these bytes
+//     raw HEX...    these bytes; "tag" stands for the two of the request's tag
 //     close         the connection ends
 #pragma once
 
@@ -30,7 +30,7 @@ struct Action {
   enum class Kind : std::uint8_t { answer, hold, wait, shorten, fail, reply, raw, close };
   Kind kind = Kind::answer;
   std::uint32_t number = 0;  ///< of wait, short (0: half), fail
-  std::string text{};        ///< of reply; the bytes of raw
+  std::string text{};        ///< of reply, raw
 };
 
 /// What rules look at.
@@ -45,6 +45,8 @@ class Rules {
   /// `line` without its "on". Throws std::invalid_argument.
   void add(const std::string& line);
   void clear() { rules_.clear(); }
+  /// Does any of them look at names? To find them costs a walk through the tree.
+  bool want_names() const;
   /// Of the first rule that applies; counts.
   Action decide(const Facts& facts);
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "tests/support/scripted_server.hpp"
 
-#include "proto/dirent.hpp"
 #include "proto/text.hpp"
 #include "tests/support/pattern.hpp"
 
@@ -20,8 +19,7 @@ using namespace proto;
 namespace {
 
 constexpr std::uint32_t kMostData = ~std::uint32_t{0};
-constexpr std::uint32_t kAccessMode = 3, kTruncate = 01000, kAppend = 02000, kExclusive = 0200;
-constexpr std::uint32_t kRemoveDirectory = 0x200;
+constexpr std::uint32_t kAccessMode = 3;
 
 ByteView view(std::string_view bytes) {
   return std::as_bytes(std::span(bytes));
@@ -62,18 +60,25 @@ Fid created_by(const T& request) {
     return kNoFid;
 }
 
-bool is_sound(std::string_view name) {
-  return !name.empty() && name != "." && name != ".." && name.find('/') == name.npos;
+/// Hexadecimal words as bytes, "tag" as the tag.
+std::string bytes_of(const std::string& words, Tag tag) {
+  std::string bytes;
+  std::istringstream in(words);
+  for (std::string word; in >> word;) {
+    if (word == "tag") {
+      bytes += static_cast<char>(to_int(tag) & 0xFF);
+      bytes += static_cast<char>(to_int(tag) >> 8);
+    } else {
+      bytes += static_cast<char>(std::stoul(word, nullptr, 16));
+    }
+  }
+  return bytes;
 }
 
 /// The octal word that follows, if there is one.
 mode_t mode_from(std::istream& in, mode_t otherwise) {
   std::string word;
   return in >> word ? static_cast<mode_t>(std::stoul(word, nullptr, 8)) : otherwise;
-}
-
-std::uint8_t dirent_type(const Tree::Node& node) {
-  return static_cast<std::uint8_t>((node.mode & S_IFMT) >> 12);
 }
 
 }  // namespace
@@ -197,7 +202,7 @@ bool ScriptedServer::check(Tag tag, const T& request) {
                    std::to_string(msize_));
   }
   if constexpr (requires { request.wname; }) {
-    if (!std::ranges::all_of(request.wname, is_sound))
+    if (!std::ranges::all_of(request.wname, &ScriptedServer::is_name))
       return wrong("Twalk to a name that is none");
   }
   return true;
@@ -210,7 +215,8 @@ bool ScriptedServer::check_fid(const Fids::value_type& named, MessageType type) 
            ": " + what);
     return false;
   };
-  if (fid.requests > 0 && changes_fid(type))
+  // After a sloppy Rflush the client must take the request for gone; we still hold it.
+  if (fid.requests > 0 && changes_fid(type) && flush_ != Flush::sloppy)
     return wrong("other requests that name it are not answered yet");
   if (fid.changing != MessageType{})
     return wrong("its state is not known yet");
@@ -227,19 +233,16 @@ bool ScriptedServer::check_fid(const Fids::value_type& named, MessageType type) 
 template <Request T>
 Facts ScriptedServer::facts_of(const T& request) const {
   Facts facts{.type = T::kType};
+  if constexpr (requires { request.offset; })
+    facts.offset = request.offset;
+  if (!rules_.want_names())
+    return facts;
   for (const Fid fid : fids_of(request)) {
     const auto found = fids_.find(fid);
     if (found == fids_.end())
       continue;
-    // The node's name, wherever it has one.
-    const std::function<void(const Tree::Node&)> look = [&](const Tree::Node& directory) {
-      for (const auto& [cookie, entry] : directory.children) {
-        if (entry.node == found->second.node)
-          facts.names.push_back(entry.name);
-        look(*entry.node);
-      }
-    };
-    look(*tree_.root());
+    for (const Tree::Place& place : tree_.places_of(*found->second.node))
+      facts.names.push_back(place.name);
   }
   for_each_field<T>(Dialect::l, [&](const auto& field) {
     const auto& value = request.*field.member;
@@ -249,8 +252,6 @@ Facts ScriptedServer::facts_of(const T& request) const {
     else if constexpr (std::is_same_v<Value, Names>)
       facts.names.insert(facts.names.end(), value.begin(), value.end());
   });
-  if constexpr (requires { request.offset; })
-    facts.offset = request.offset;
   return facts;
 }
 
@@ -293,6 +294,9 @@ void ScriptedServer::take(Tag tag, const T& request, std::string frame) {
 
 void ScriptedServer::follow(Tag tag, const Action& action) {
   Pending& pending = pending_.at(tag);
+  const bool nonsense = action.kind == Action::Kind::reply || action.kind == Action::Kind::raw;
+  if (nonsense && pending.created != kNoFid)
+    unsure_.insert(pending.created);
   switch (action.kind) {
     case Action::Kind::answer:
       return perform(tag);
@@ -318,7 +322,7 @@ void ScriptedServer::follow(Tag tag, const Action& action) {
       return finish(tag);
     }
     case Action::Kind::raw:
-      out_ += action.text;
+      out_ += bytes_of(action.text, tag);
       return finish(tag);
     case Action::Kind::close:
       closed_ = true;
@@ -337,16 +341,6 @@ void ScriptedServer::perform(Tag tag) {
     if constexpr (Request<T>)
       answer(tag, *decode<T>(view(frame).subspan(kHeaderSize), Dialect::l));
   });
-}
-
-template <Message R>
-void ScriptedServer::reply(Tag tag, const R& message) {
-  Bytes frame;
-  if (const error_code error = encode_frame(frame, tag, message, Dialect::l))
-    throw std::logic_error("a reply that can't be encoded: " + error.message());
-  out_.append(reinterpret_cast<const char*>(frame.data()), frame.size());
-  if (R::kType != MessageType::Rflush)
-    finish(tag);
 }
 
 void ScriptedServer::fail(Tag tag, int error) {
@@ -382,7 +376,7 @@ void ScriptedServer::finish(Tag tag) {
     pending_.erase(found);
   } else if (flush_ != Flush::never) {
     pending_.erase(found);
-    send_rflush(flush, tag);
+    send_rflush(flush);
   }
 }
 
@@ -395,7 +389,7 @@ void ScriptedServer::drop(Tag tag) {
   pending_.erase(found);
 }
 
-void ScriptedServer::send_rflush(Tag tag, Tag) {
+void ScriptedServer::send_rflush(Tag tag) {
   flushes_.erase(tag);
   if (flush_ != Flush::error)
     return reply(tag, Rflush{});
@@ -407,15 +401,15 @@ void ScriptedServer::send_rflush(Tag tag, Tag) {
 void ScriptedServer::answer(Tag tag, const Tflush& request) {
   const auto found = pending_.find(request.oldtag);
   if (found == pending_.end() || found->second.answered)
-    return send_rflush(tag, request.oldtag);
+    return send_rflush(tag);
   switch (flush_) {
     case Flush::prompt:
     case Flush::error:
       drop(request.oldtag);
-      return send_rflush(tag, request.oldtag);
+      return send_rflush(tag);
     case Flush::answer:
       perform(request.oldtag);
-      return send_rflush(tag, request.oldtag);
+      return send_rflush(tag);
     case Flush::after:
     case Flush::never:
       found->second.flush = tag;
@@ -425,7 +419,10 @@ void ScriptedServer::answer(Tag tag, const Tflush& request) {
       late_.emplace_back(tag, request.oldtag);
       return;
     case Flush::sloppy:
-      return send_rflush(tag, request.oldtag);
+      // What the client must think after the Rflush: there may be such a fid.
+      if (coming_.erase(found->second.created) != 0)
+        unsure_.insert(found->second.created);
+      return send_rflush(tag);
   }
 }
 
@@ -449,7 +446,7 @@ void ScriptedServer::release(bool reverse) {
   for (const Tag tag : tags)
     perform(tag);
   for (const auto& [flush, oldtag] : std::exchange(late_, {}))
-    send_rflush(flush, oldtag);
+    send_rflush(flush);
 }
 
 /// Another request has come: some have waited for that.
@@ -461,306 +458,6 @@ void ScriptedServer::pass_time() {
   }
   for (const Tag tag : due)
     perform(tag);
-}
-
-// ---- the messages
-
-Qid ScriptedServer::qid_of(const Tree::Node& node) {
-  const auto type = S_ISDIR(node.mode)   ? qid_type::kDir
-                    : S_ISLNK(node.mode) ? qid_type::kSymlink
-                                         : std::uint8_t{0};
-  return {type, 0, node.id};
-}
-
-std::uint32_t ScriptedServer::limit(Tag tag, std::size_t asked) const {
-  const std::uint32_t most = pending_.at(tag).most;
-  if (most == 0)  // half
-    return static_cast<std::uint32_t>(std::max<std::size_t>(asked / 2, 1));
-  return static_cast<std::uint32_t>(std::min<std::size_t>(asked, most));
-}
-
-void ScriptedServer::answer(Tag tag, const Tversion& request) {
-  msize_ = std::min(request.msize, msize_limit_);
-  fids_.clear();
-  reply(tag, Rversion{.msize = msize_, .version = "9P2000.L"});
-}
-
-void ScriptedServer::answer(Tag tag, const Tattach& request) {
-  fids_[request.fid] = {.node = tree_.root()};
-  reply(tag, Rattach{.qid = qid_of(*tree_.root())});
-}
-
-void ScriptedServer::answer(Tag tag, const Twalk& request) {
-  Tree::NodePtr at = node(request.fid);
-  Rwalk answer;
-  for (const std::string_view name : request.wname) {
-    if (!at->is_directory())
-      return answer.qid.empty() ? fail(tag, ENOTDIR) : reply(tag, answer);
-    at = tree_.child(*at, name);
-    if (!at && answer.qid.empty())
-      return fail(tag, name.size() > 255 ? ENAMETOOLONG : ENOENT);
-    if (!at) {
-      unsure_.insert(request.newfid);
-      return reply(tag, answer);
-    }
-    answer.qid.push_back(qid_of(*at));
-  }
-  fids_[request.newfid] = {.node = at};
-  reply(tag, answer);
-}
-
-void ScriptedServer::answer(Tag tag, const Tread& request) {
-  const std::string& content = node(request.fid)->content;
-  if (node(request.fid)->is_directory())
-    return fail(tag, EISDIR);
-  const std::size_t at = std::min<std::size_t>(request.offset, content.size());
-  const std::size_t size = std::min<std::size_t>(request.count, content.size() - at);
-  const std::string data = content.substr(at, size == 0 ? 0 : limit(tag, size));
-  reply(tag, Rread{.data = view(data)});
-}
-
-void ScriptedServer::answer(Tag tag, const Twrite& request) {
-  const Fid fid = request.fid;
-  Tree::Node& file = *node(fid);
-  const std::uint32_t size = limit(tag, request.data.size());
-  const bool append = (fids_.at(fid).flags & kAppend) != 0;
-  const std::size_t at = append ? file.content.size() : request.offset;
-  if (file.content.size() < at + size)
-    file.content.resize(at + size);
-  std::memcpy(file.content.data() + at, request.data.data(), size);
-  Tree::touch(file);
-  reply(tag, Rwrite{.count = size});
-}
-
-void ScriptedServer::answer(Tag tag, const Tclunk& request) {
-  fids_.erase(request.fid);
-  unsure_.erase(request.fid);
-  reply(tag, Rclunk{});
-}
-
-void ScriptedServer::answer(Tag tag, const Tremove& request) {
-  const Tree::NodePtr file = node(request.fid);
-  fids_.erase(request.fid);
-  int error = ENOENT;
-  const std::function<bool(Tree::Node&)> look = [&](Tree::Node& directory) {
-    if (const std::string name = Tree::name_of(directory, *file); !name.empty()) {
-      error = tree_.unlink(directory, name, file->is_directory());
-      return true;
-    }
-    return std::ranges::any_of(directory.children,
-                               [&](const auto& child) { return look(*child.second.node); });
-  };
-  look(*tree_.root());
-  return error != 0 ? fail(tag, error) : reply(tag, Rremove{});
-}
-
-void ScriptedServer::answer(Tag tag, const Tstatfs&) {
-  reply(tag, Rstatfs{.type = 0x01021997,
-                     .bsize = 4096,
-                     .blocks = 1U << 20,
-                     .bfree = 1U << 19,
-                     .bavail = 1U << 19,
-                     .files = 1U << 20,
-                     .ffree = 1U << 19,
-                     .fsid = 0,
-                     .namelen = 255});
-}
-
-void ScriptedServer::answer(Tag tag, const Tlopen& request) {
-  OpenFid& fid = fids_.at(request.fid);
-  const std::uint32_t access = request.flags & kAccessMode;
-  if (fid.node->is_directory() && access != 0)
-    return fail(tag, EISDIR);
-  if ((request.flags & kTruncate) != 0 && access != 0) {
-    fid.node->content.clear();
-    Tree::touch(*fid.node);
-  }
-  fid.open = true;
-  fid.flags = request.flags;
-  reply(tag, Rlopen{.qid = qid_of(*fid.node), .iounit = 0});
-}
-
-Tree::NodePtr ScriptedServer::made(proto::Fid directory, std::string_view name, mode_t mode,
-                                   std::uint32_t gid, int& error) {
-  Tree::NodePtr file;
-  error = is_sound(name) ? tree_.make(*node(directory), name, mode, gid, file) : EINVAL;
-  return file;
-}
-
-void ScriptedServer::answer(Tag tag, const Tlcreate& request) {
-  OpenFid& fid = fids_.at(request.fid);
-  Tree::NodePtr file = tree_.child(*fid.node, request.name);
-  if (file && (request.flags & kExclusive) != 0)
-    return fail(tag, EEXIST);
-  if (file && file->is_directory())
-    return fail(tag, EISDIR);
-  if (file && (request.flags & kTruncate) != 0)
-    file->content.clear();
-  int error = 0;
-  if (!file)
-    file = made(request.fid, request.name, S_IFREG | (request.mode & 07777), request.gid, error);
-  if (error != 0)
-    return fail(tag, error);
-  fid = {.node = file,
-         .open = true,
-         .flags = request.flags,
-         .requests = fid.requests,
-         .changing = fid.changing};
-  reply(tag, Rlcreate{.qid = qid_of(*file), .iounit = 0});
-}
-
-void ScriptedServer::answer(Tag tag, const Tsymlink& request) {
-  int error = 0;
-  const auto link = made(request.dfid, request.name, S_IFLNK | 0777, request.gid, error);
-  if (error != 0)
-    return fail(tag, error);
-  link->content = request.target;
-  reply(tag, Rsymlink{.qid = qid_of(*link)});
-}
-
-void ScriptedServer::answer(Tag tag, const Tmknod& request) {
-  int error = 0;
-  const auto file = made(request.dfid, request.name, request.mode, request.gid, error);
-  return error != 0 ? fail(tag, error) : reply(tag, Rmknod{.qid = qid_of(*file)});
-}
-
-void ScriptedServer::answer(Tag tag, const Tmkdir& request) {
-  int error = 0;
-  const auto directory =
-      made(request.dfid, request.name, S_IFDIR | (request.mode & 07777), request.gid, error);
-  return error != 0 ? fail(tag, error) : reply(tag, Rmkdir{.qid = qid_of(*directory)});
-}
-
-void ScriptedServer::answer(Tag tag, const Tlink& request) {
-  const int error = tree_.link(*node(request.dfid), request.name, node(request.fid));
-  return error != 0 ? fail(tag, error) : reply(tag, Rlink{});
-}
-
-void ScriptedServer::answer(Tag tag, const Trename& request) {
-  const Tree::NodePtr file = node(request.fid);
-  int error = ENOENT;
-  const std::function<bool(Tree::Node&)> look = [&](Tree::Node& directory) {
-    if (const std::string name = Tree::name_of(directory, *file); !name.empty()) {
-      error = tree_.rename(directory, name, *node(request.dfid), request.name);
-      return true;
-    }
-    return std::ranges::any_of(directory.children,
-                               [&](const auto& child) { return look(*child.second.node); });
-  };
-  look(*tree_.root());
-  return error != 0 ? fail(tag, error) : reply(tag, Rrename{});
-}
-
-void ScriptedServer::answer(Tag tag, const Trenameat& request) {
-  const int error = tree_.rename(*node(request.olddirfid), request.oldname,
-                                 *node(request.newdirfid), request.newname);
-  return error != 0 ? fail(tag, error) : reply(tag, Rrenameat{});
-}
-
-void ScriptedServer::answer(Tag tag, const Tunlinkat& request) {
-  const bool directory_wanted = (request.flags & kRemoveDirectory) != 0;
-  const int error = tree_.unlink(*node(request.dirfid), request.name, directory_wanted);
-  return error != 0 ? fail(tag, error) : reply(tag, Runlinkat{});
-}
-
-void ScriptedServer::answer(Tag tag, const Treadlink& request) {
-  const Tree::NodePtr link = node(request.fid);
-  return S_ISLNK(link->mode) ? reply(tag, Rreadlink{.target = link->content}) : fail(tag, EINVAL);
-}
-
-void ScriptedServer::answer(Tag tag, const Tgetattr& request) {
-  constexpr std::uint64_t kBasic = 0x7ff;
-  constexpr std::uint64_t kBlock = 512;
-  const Tree::Node& file = *node(request.fid);
-  const auto seconds = [](const timespec& time) { return static_cast<std::uint64_t>(time.tv_sec); };
-  const auto nanos = [](const timespec& time) { return static_cast<std::uint64_t>(time.tv_nsec); };
-  reply(tag, Rgetattr{.valid = request.request_mask & kBasic,
-                      .qid = qid_of(file),
-                      .mode = file.mode,
-                      .uid = file.uid,
-                      .gid = file.gid,
-                      .nlink = file.nlink,
-                      .rdev = file.rdev,
-                      .size = file.is_directory() ? 0 : file.size(),
-                      .blksize = 4096,
-                      .blocks = (file.size() + kBlock - 1) / kBlock,
-                      .atime_sec = seconds(file.atime),
-                      .atime_nsec = nanos(file.atime),
-                      .mtime_sec = seconds(file.mtime),
-                      .mtime_nsec = nanos(file.mtime),
-                      .ctime_sec = seconds(file.ctime),
-                      .ctime_nsec = nanos(file.ctime),
-                      .btime_sec = 0,
-                      .btime_nsec = 0,
-                      .gen = 0,
-                      .data_version = 0});
-}
-
-void ScriptedServer::answer(Tag tag, const Tsetattr& request) {
-  enum : std::uint32_t {
-    mode = 1,
-    uid = 2,
-    gid = 4,
-    size = 8,
-    atime = 0x10,
-    mtime = 0x20,
-    atime_set = 0x80,
-    mtime_set = 0x100
-  };
-  Tree::Node& file = *node(request.fid);
-  const auto has = [&](std::uint32_t bit) { return (request.valid & bit) != 0; };
-  if (has(size) && file.is_directory())
-    return fail(tag, EISDIR);
-  Tree::touch(file);  // mtime, too: of what is not set below only ctime should, but nobody minds
-  if (has(mode))
-    file.mode = (file.mode & S_IFMT) | (request.mode & 07777);
-  if (has(uid))
-    file.uid = request.uid;
-  if (has(gid))
-    file.gid = request.gid;
-  if (has(size))
-    file.content.resize(request.size);
-  if (has(atime_set))
-    file.atime = {static_cast<time_t>(request.atime_sec), static_cast<long>(request.atime_nsec)};
-  if (has(mtime_set))
-    file.mtime = {static_cast<time_t>(request.mtime_sec), static_cast<long>(request.mtime_nsec)};
-  reply(tag, Rsetattr{});
-}
-
-void ScriptedServer::answer(Tag tag, const Treaddir& request) {
-  const Tree::Node& directory = *node(request.fid);
-  const std::uint32_t room = limit(tag, request.count);
-  Bytes data;
-  Writer writer(data, Dialect::l);
-  // Of whole entries as many as fit.
-  const auto add = [&](std::uint64_t cookie, std::string_view name, const Tree::Node& file) {
-    constexpr std::size_t kFixed = kQidSize + 8 + 1 + 2;
-    if (data.size() + kFixed + name.size() > room)
-      return false;
-    writer.put(qid_of(file));
-    writer.put(cookie);
-    writer.put(dirent_type(file));
-    writer.put(name);
-    return true;
-  };
-  bool fits = true;
-  if (request.offset < Tree::kDotCookie)
-    fits = add(Tree::kDotCookie, ".", directory);
-  if (fits && request.offset < Tree::kDotDotCookie)
-    fits = add(Tree::kDotDotCookie, "..", *directory.parent.lock());
-  for (auto child = directory.children.upper_bound(request.offset);
-       fits && child != directory.children.end(); ++child)
-    fits = add(child->first, child->second.name, *child->second.node);
-  reply(tag, Rreaddir{.data = ByteView(data.data(), data.size())});
-}
-
-void ScriptedServer::answer(Tag tag, const Tfsync&) {
-  reply(tag, Rfsync{});
-}
-
-template <Request T>
-void ScriptedServer::answer(Tag tag, const T&) {
-  fail(tag, EOPNOTSUPP);
 }
 
 // ---- commands

@@ -40,10 +40,13 @@
 #include "tests/support/scripted_rules.hpp"
 #include "tests/support/scripted_tree.hpp"
 
+#include <cerrno>
 #include <deque>
 #include <map>
 #include <set>
+#include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace fuse9p::test {
@@ -113,7 +116,7 @@ class ScriptedServer {
   void finish(proto::Tag tag);
   void settle(Pending& pending);
   void drop(proto::Tag tag);
-  void send_rflush(proto::Tag tag, proto::Tag flushed);
+  void send_rflush(proto::Tag tag);
   void release(bool reverse);
   std::vector<proto::Tag> held() const;
   void pass_time();
@@ -143,9 +146,13 @@ class ScriptedServer {
   void answer(proto::Tag tag, const proto::Tunlinkat& request);
   /// What this server does not have: authentication, extended attributes, locks.
   template <proto::Request T>
-  void answer(proto::Tag tag, const T& request);
+  void answer(proto::Tag tag, const T&) {
+    fail(tag, EOPNOTSUPP);
+  }
 
   const Tree::NodePtr& node(proto::Fid fid) { return fids_.at(fid).node; }
+  /// May a walk have it?
+  static bool is_name(std::string_view name);
   static proto::Qid qid_of(const Tree::Node& node);
   std::uint32_t limit(proto::Tag tag, std::size_t asked) const;
   Tree::NodePtr made(proto::Fid directory, std::string_view name, mode_t mode, std::uint32_t gid,
@@ -182,5 +189,15 @@ class ScriptedServer {
   std::deque<Awaited> awaited_;
   std::vector<std::string> answers_;
 };
+
+template <proto::Message R>
+void ScriptedServer::reply(proto::Tag tag, const R& message) {
+  proto::Bytes frame;
+  if (const proto::error_code error = encode_frame(frame, tag, message, proto::Dialect::l))
+    throw std::logic_error("a reply that can't be encoded: " + error.message());
+  out_.append(reinterpret_cast<const char*>(frame.data()), frame.size());
+  if (R::kType != proto::MessageType::Rflush)
+    finish(tag);
+}
 
 }  // namespace fuse9p::test

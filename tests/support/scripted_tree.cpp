@@ -127,12 +127,20 @@ int Tree::rename(Node& from, std::string_view old_name, Node& to, std::string_vi
   return 0;
 }
 
-std::string Tree::name_of(const Node& directory, const Node& node) {
-  for (const auto& [cookie, entry] : directory.children) {
-    if (entry.node.get() == &node)
-      return entry.name;
+std::vector<Tree::Place> Tree::places_of(const Node& node) const {
+  std::vector<Place> places;
+  std::vector<NodePtr> directories = {root_};
+  while (!directories.empty()) {
+    const NodePtr directory = directories.back();
+    directories.pop_back();
+    for (const auto& [cookie, entry] : directory->children) {
+      if (entry.node.get() == &node)
+        places.push_back({directory, entry.name});
+      if (entry.node->is_directory())
+        directories.push_back(entry.node);
+    }
   }
-  return {};
+  return places;
 }
 
 void Tree::attach(Node& directory, std::string_view name, const NodePtr& node) {

@@ -9,9 +9,9 @@
 #include <ctime>
 #include <map>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace fuse9p::test {
 
@@ -55,8 +55,12 @@ class Tree {
   int link(Node& directory, std::string_view name, const NodePtr& node);
   int unlink(Node& directory, std::string_view name, bool directory_wanted);
   int rename(Node& from, std::string_view old_name, Node& to, std::string_view new_name);
-  /// The name of the node in its directory, "" if it has none.
-  static std::string name_of(const Node& directory, const Node& node);
+  struct Place {
+    NodePtr directory;
+    std::string name;
+  };
+  /// Where the node is: once for each of its names.
+  std::vector<Place> places_of(const Node& node) const;
 
   /// Times: the content, or the entries, have changed.
   static void touch(Node& node);
