@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <functional>
 #include <iostream>
 #include <sstream>
 #include <stdexcept>
@@ -335,6 +334,10 @@ void ScriptedServer::follow(Tag tag, const Action& action) {
 void ScriptedServer::perform(Tag tag) {
   Pending& pending = pending_.at(tag);
   pending.held = false;
+  // Behind a sloppy Rflush the client may have given the fid back already.
+  const auto known = [&](Fid fid) { return fid == pending.created || fids_.contains(fid); };
+  if (flush_ == Flush::sloppy && !std::ranges::all_of(pending.fids, known))
+    return fail(tag, EBADF);
   const std::string frame = pending.frame;
   visit_type(pending.type, [&](auto identity) {
     using T = typename decltype(identity)::type;
