@@ -49,7 +49,9 @@ class Device {
   struct Shared;  // what outlives the device: buffers that are still out
   std::shared_ptr<Buffer> make_buffer();
   void read();
+  void read_again();
   void on_read(int error, std::size_t bytes);
+  bool take_in(int error, std::size_t bytes);
 
   boost::asio::io_context& io_;
   fuse_session* session_;

@@ -13,6 +13,11 @@ constexpr int kWalkAttempts = 3;
 
 }  // namespace
 
+FidCache::Entry* FidCache::find(const Node& node, UserId user) {
+  const auto found = entries_.find({node.id(), user});
+  return found == entries_.end() ? nullptr : &found->second;
+}
+
 std::optional<FidLease> FidCache::lookup(const Node& node, UserId user) {
   const auto found = entries_.find({node.id(), user});
   if (found == entries_.end())
@@ -47,6 +52,43 @@ awaitable<result<FidLease>> FidCache::acquire(NodeRef node, UserId user) {
   co_return walked;
 }
 
+awaitable<result<FidHandle>> FidCache::own(NodeRef node, UserId user) {
+  {
+    const auto lease = co_await acquire(node, user);
+    if (!lease)
+      co_return lease.error();
+    Entry* entry = find(*node, user);
+    if (entry != nullptr && entry->spare)
+      co_return std::move(entry->spare);
+    if (node->is_directory())
+      co_return co_await client_.clone(lease->fid());
+  }
+  if (FidHandle fid = take(*node, user))
+    co_return std::move(fid);
+  // Somebody else is using it just now.
+  const auto lease = co_await acquire(node, user);
+  if (!lease)
+    co_return lease.error();
+  co_return co_await client_.clone(lease->fid());
+}
+
+awaitable<void> FidCache::keep_spare(NodeRef directory, UserId user) {
+  Entry* entry = find(*directory, user);
+  // With the spares of all there are as many fids as allowed, at most.
+  if (entry == nullptr || entry->spare || entry->making_spare || entries_.size() > max_fids_ / 2 ||
+      !std::exchange(entry->wants_spare, true))
+    co_return;
+  entry->making_spare = true;
+  const FidLease lease(entry->fid);
+  auto spare = co_await client_.clone(lease.fid());
+  entry = find(*directory, user);
+  if (entry == nullptr || !lease.is(entry->fid))
+    co_return;  // dropped meanwhile: the clone may go by an old path
+  entry->making_spare = false;
+  if (spare)
+    entry->spare = std::move(*spare);
+}
+
 awaitable<result<FidLease>> FidCache::walk_to(NodeRef node, UserId user) {
   const NodeRef parent(nodes_, *node->link().parent);
   const std::string name = node->link().name;
@@ -70,8 +112,8 @@ void FidCache::insert(const Node& node, UserId user, FidHandle fid) {
   if (entries_.contains(key))
     return;
   order_.push_back(key);
-  entries_.emplace(key,
-                   Entry{std::make_shared<FidHandle>(std::move(fid)), std::prev(order_.end())});
+  entries_.emplace(key, Entry{.fid = std::make_shared<FidHandle>(std::move(fid)),
+                              .position = std::prev(order_.end())});
   evict();
 }
 

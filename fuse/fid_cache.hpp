@@ -22,6 +22,7 @@ class FidLease {
   FidLease() = default;
   explicit FidLease(std::shared_ptr<FidHandle> fid) : fid_(std::move(fid)) {}
   proto::Fid fid() const { return fid_->fid(); }
+  bool is(const std::shared_ptr<FidHandle>& fid) const { return fid_ == fid; }
 
  private:
   std::shared_ptr<FidHandle> fid_;
@@ -34,6 +35,12 @@ class FidCache {
 
   /// An unopened fid for the node. ESTALE if its name is gone or now another file's.
   awaitable<result<FidLease>> acquire(NodeRef node, UserId user);
+  /// An unopened fid of one's own, to be opened. A file's is the cached one itself: most files are
+  /// opened once, and their next use walks anew. A directory's is a clone.
+  awaitable<result<FidHandle>> own(NodeRef node, UserId user);
+  /// For a directory in which files are created one after the other: makes the next clone before it
+  /// is asked for.
+  awaitable<void> keep_spare(NodeRef directory, UserId user);
   /// Is there one at hand?
   bool contains(const Node& node, UserId user) const {
     return entries_.contains({node.id(), user});
@@ -66,9 +73,13 @@ class FidCache {
   struct Entry {
     std::shared_ptr<FidHandle> fid;
     Order::iterator position;
+    FidHandle spare{};         ///< a clone of `fid`
+    bool wants_spare = false;  ///< a clone was asked for before
+    bool making_spare = false;
   };
 
   std::optional<FidLease> lookup(const Node& node, UserId user);
+  Entry* find(const Node& node, UserId user);
   awaitable<result<FidLease>> walk_to(NodeRef node, UserId user);
   void evict();
 

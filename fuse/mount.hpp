@@ -91,6 +91,9 @@ class Mount {
   auto with_directory(NodeRef node, Use use) -> decltype(use(proto::Fid{})) {
     return with_fid(std::move(node), std::move(use), false);
   }
+  /// The same with an unopened fid that `use` consumes: a FidHandle.
+  template <class Use>
+  auto with_own_fid(NodeRef node, Use use) -> decltype(use(FidHandle()));
 
  private:
   struct Session;
@@ -116,6 +119,10 @@ class Mount {
   bool init_answered_ = false;
 };
 
+/// Does the server no longer know a file by its fid?
+inline bool is_stale(const error_code& error) {
+  return error == as_error(ESTALE) || error == as_error(ENOENT);
+}
 inline error_code error_of(const error_code& error) {
   return error;
 }
@@ -132,7 +139,7 @@ auto Mount::with_fid(NodeRef node, Use use, bool enoent_is_stale) -> decltype(us
     co_return lease.error();
   auto outcome = co_await use(lease->fid());
   const error_code error = error_of(outcome);
-  const bool stale = error == as_error(ESTALE) || (enoent_is_stale && error == as_error(ENOENT));
+  const bool stale = error == as_error(ESTALE) || (enoent_is_stale && is_stale(error));
   if (!stale || !cached || node->unlinked())
     co_return outcome;
   fids_.drop(*node);
@@ -140,6 +147,28 @@ auto Mount::with_fid(NodeRef node, Use use, bool enoent_is_stale) -> decltype(us
   if (!lease)
     co_return lease.error();
   co_return co_await use(lease->fid());
+}
+
+template <class Use>
+auto Mount::with_own_fid(NodeRef node, Use use) -> decltype(use(FidHandle())) {
+  const bool cached = fids_.contains(*node, UserId::mount);
+  auto fid = co_await fids_.own(node, UserId::mount);
+  if (!fid && !cached)
+    co_return fid.error();
+  error_code error = fid.error();
+  if (fid) {
+    auto outcome = co_await use(std::move(*fid));
+    error = outcome.error();
+    if (!is_stale(error) || !cached)
+      co_return outcome;
+  }
+  if (!is_stale(error) || node->unlinked())
+    co_return error;
+  fids_.drop(*node);
+  fid = co_await fids_.own(node, UserId::mount);
+  if (!fid)
+    co_return fid.error();
+  co_return co_await use(std::move(*fid));
 }
 
 }  // namespace fuse9p::fs

@@ -264,11 +264,8 @@ awaitable<void> opendir(Mount& mount, Request& request, fuse_ino_t ino, FileInfo
   const NodeRef node = mount.nodes().find(ino);
   if (!node)
     co_return request.reply_errno(ESTALE);
-  auto clone =
-      co_await mount.with_fid(node, [&](proto::Fid fid) { return mount.client().clone(fid); });
-  if (!clone)
-    co_return request.reply_error(clone.error());
-  auto opened = co_await mount.client().open(std::move(*clone), kWireDirectory);
+  auto opened = co_await mount.with_own_fid(
+      node, [&](FidHandle fid) { return mount.client().open(std::move(fid), kWireDirectory); });
   if (!opened)
     co_return request.reply_error(opened.error());
   fuse_file_info reply = *file;

@@ -78,9 +78,20 @@ awaitable<T> interruptible(awaitable<T> work) {
   co_return co_await std::move(work);
 }
 
-awaitable<result<FidHandle>> clone_of(Mount& mount, NodeRef node) {
-  co_return co_await mount.with_fid(node,
-                                    [&](proto::Fid fid) { return mount.client().clone(fid); });
+/// Opens, and asks what the file is like now: close to open, that decides about cached pages. Both
+/// at once, so that it costs no time.
+awaitable<result<OpenFile>> open_and_refresh(Mount& mount, NodeRef node, FidHandle fid,
+                                             std::uint32_t flags) {
+  const proto::Fid number = fid.fid();
+  auto [attributes, opened] = co_await (interruptible(mount.client().getattr(number)) &&
+                                        interruptible(mount.client().open(std::move(fid), flags)));
+  if (!opened)
+    co_return opened.error();
+  if (!attributes)
+    co_return attributes.error();
+  if (!mount.nodes().update(*node, *attributes))
+    co_return as_error(ESTALE);
+  co_return std::move(*opened);
 }
 
 /// The size, if it was learnt a moment ago and nothing of ours has changed it since.
@@ -98,18 +109,12 @@ awaitable<void> open(Mount& mount, Request& request, fuse_ino_t ino, FileInfo fi
     co_return request.reply_errno(ESTALE);
   if (may_be_synthetic(node->attributes))
     request.be_brief();  // its open may block
-  // Close to open: what the file is like now decides about cached pages. Asked while the fid is
-  // cloned, so that it costs no time.
   const Attributes told = node->attributes;
-  auto [validated, clone] =
-      co_await (interruptible(refresh(mount, node)) && interruptible(clone_of(mount, node)));
-  if (validated)
-    co_return request.reply_error(validated);
+  auto opened = co_await mount.with_own_fid(node, [&](FidHandle fid) {
+    return open_and_refresh(mount, node, std::move(fid), wire_flags(file->flags));
+  });
   if (!same_content(told, node->attributes, true))
     mount.forget_attributes(*node);  // or the kernel would read up to the size that it was told
-  if (!clone)
-    co_return request.reply_error(clone.error());
-  auto opened = co_await mount.client().open(std::move(*clone), wire_flags(file->flags));
   if (!opened)
     co_return request.reply_error(opened.error());
   const bool keep = pages_are_valid(mount, *node);
@@ -129,13 +134,12 @@ awaitable<void> create(Mount& mount, Request& request, fuse_ino_t parent, std::s
   const NodeRef directory = mount.nodes().find(parent);
   if (!directory)
     co_return request.reply_errno(ESTALE);
-  auto clone = co_await clone_of(mount, directory);
-  if (!clone)
-    co_return request.reply_error(clone.error());
   const mode_t permissions = mode & ~static_cast<mode_t>(S_IFMT);
-  auto opened =
-      co_await mount.client().create(std::move(*clone), name, wire_flags(file->flags) | kWireCreate,
-                                     permissions, group_for(request, *directory));
+  const gid_t gid = group_for(request, *directory);
+  auto opened = co_await mount.with_own_fid(directory, [&](FidHandle fid) {
+    return mount.client().create(std::move(fid), name, wire_flags(file->flags) | kWireCreate,
+                                 permissions, gid);
+  });
   if (!opened)
     co_return request.reply_error(opened.error());
   // The file exists and is open: an interrupt from here on is no failure any more.
@@ -148,7 +152,7 @@ awaitable<void> create(Mount& mount, Request& request, fuse_ino_t parent, std::s
     guess.qid = opened->qid;
     guess.mode = permissions | S_IFREG;
     guess.uid = request.uid();
-    guess.gid = group_for(request, *directory);
+    guess.gid = gid;
     attributes = guess;
   }
   const NodeRef node = mount.nodes().remember(*directory, name, *attributes);
@@ -164,6 +168,8 @@ awaitable<void> create(Mount& mount, Request& request, fuse_ino_t parent, std::s
     mount.files().remove(reply.fh);
     mount.nodes().forget(entry.ino, 1);
   }
+  // Nobody waits for this any more.
+  co_await mount.fids().keep_spare(directory, UserId::mount);
 }
 
 awaitable<void> read(Mount& mount, Request& request, fuse_ino_t, std::size_t size, off_t offset,
@@ -210,12 +216,6 @@ awaitable<void> write(Mount& mount, Request& request, fuse_ino_t, proto::ConstBu
   if (done.bytes == 0)
     co_return request.reply_error(done.error);
   request.reply_written(done.bytes);
-}
-
-/// Nothing is held back here: every write was answered by the server before write(2) returned.
-awaitable<void> flush(Mount&, Request& request, fuse_ino_t, FileInfo) {
-  request.reply_ok();
-  co_return;
 }
 
 awaitable<void> release(Mount& mount, Request& request, fuse_ino_t, FileInfo file) {

@@ -124,7 +124,6 @@ fuse_lowlevel_ops make_operations() {
   table.create = run<"create", create>;
   table.read = run<"read", read>;
   table.write = on_write;
-  table.flush = run<"flush", flush>;
   table.release = run<"release", release>;
   table.fsync = run<"fsync", fsync>;
   table.opendir = run<"opendir", opendir>;

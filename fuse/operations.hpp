@@ -2,7 +2,9 @@
 // The operations of a mount: one coroutine per FUSE request that waits for the server, each reading
 // top-down like the 9P conversation that it is. They stand in op_<family>.cpp. What is absent from
 // the table is answered by libfuse with ENOSYS, from which the kernel makes what programs expect:
-// EOPNOTSUPP for xattrs and fallocate, ENOTTY for ioctl, its own locks, its own copying.
+// EOPNOTSUPP for xattrs and fallocate, ENOTTY for ioctl, its own locks, its own copying. There is
+// no flush: every write was answered by the server before write(2) returned, so close(2) has
+// nothing to wait for, and the kernel, told so once, saves the question.
 #pragma once
 
 #include "fuse/mount.hpp"
@@ -58,7 +60,6 @@ awaitable<void> read(Mount& mount, Request& request, fuse_ino_t ino, std::size_t
                      FileInfo file);
 awaitable<void> write(Mount& mount, Request& request, fuse_ino_t ino, proto::ConstBuffer data,
                       off_t offset, FileInfo file);
-awaitable<void> flush(Mount& mount, Request& request, fuse_ino_t ino, FileInfo file);
 awaitable<void> release(Mount& mount, Request& request, fuse_ino_t ino, FileInfo file);
 awaitable<void> fsync(Mount& mount, Request& request, fuse_ino_t ino, int datasync, FileInfo file);
 

@@ -5,6 +5,7 @@
 #include "tests/support/peer.hpp"
 
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
 #include <gmock/gmock.h>
 
 #include <sys/stat.h>
@@ -24,6 +25,13 @@ Attributes directory(std::uint64_t path) {
   return out;
 }
 
+Attributes file(std::uint64_t path) {
+  Attributes out;
+  out.qid = {0, 0, path};
+  out.mode = S_IFREG | 0644;
+  return out;
+}
+
 class FidCacheTest : public ::testing::Test {
  protected:
   using Outcome = std::shared_ptr<std::optional<result<FidLease>>>;
@@ -37,8 +45,25 @@ class FidCacheTest : public ::testing::Test {
     peer_.run();
     return outcome;
   }
+  using OwnOutcome = std::shared_ptr<std::optional<result<FidHandle>>>;
+  OwnOutcome own(const NodeRef& node) {
+    auto outcome = std::make_shared<std::optional<result<FidHandle>>>();
+    boost::asio::co_spawn(io_, cache_.own(node, UserId::mount),
+                          [outcome](const std::exception_ptr&, result<FidHandle> fid) {
+                            outcome->emplace(std::move(fid));
+                          });
+    peer_.run();
+    return outcome;
+  }
+  void keep_spare(const NodeRef& node) {
+    boost::asio::co_spawn(io_, cache_.keep_spare(node, UserId::mount), boost::asio::detached);
+    peer_.run();
+  }
   NodeRef look_up(Node& parent, std::string_view name, std::uint64_t path) {
-    NodeRef node = nodes_.remember(parent, name, directory(path));
+    return look_up(parent, name, directory(path));
+  }
+  NodeRef look_up(Node& parent, std::string_view name, const Attributes& attributes) {
+    NodeRef node = nodes_.remember(parent, name, attributes);
     nodes_.looked_up(*node);
     return node;
   }
@@ -129,6 +154,69 @@ TEST_F(FidCacheTest, WhenANodeGoesItsFidIsClunked) {
   lease->reset();
   nodes_.forget(id, 1);
   EXPECT_EQ(peer_.next(), "Tclunk tag 2 fid 2");
+}
+
+// ---- fids to be opened
+
+TEST_F(FidCacheTest, AFileIsOpenedByTheFidThatItsLookupMade) {
+  cache_root();
+  const NodeRef node = look_up(*root(), "f", file(2));
+  const auto lease = acquire(node);
+  peer_.next();
+  peer_.say("Rwalk tag 1 qid (0x2 0 0x0)");
+  lease->reset();
+  const auto fid = own(node);
+  EXPECT_THAT(peer_.all(), IsEmpty());
+  ASSERT_TRUE(*fid);
+  EXPECT_EQ((**fid)->fid(), proto::Fid{2});
+  EXPECT_FALSE(cache_.contains(*node, UserId::mount));
+}
+
+TEST_F(FidCacheTest, AFileWhoseFidIsInUseIsOpenedByAClone) {
+  cache_root();
+  const NodeRef node = look_up(*root(), "f", file(2));
+  const auto lease = acquire(node);
+  peer_.next();
+  peer_.say("Rwalk tag 1 qid (0x2 0 0x0)");
+  const auto fid = own(node);
+  EXPECT_EQ(peer_.next(), "Twalk tag 2 fid 2 newfid 3 wname");
+  peer_.say("Rwalk tag 2 qid");
+  ASSERT_TRUE(*fid);
+  EXPECT_EQ((**fid)->fid(), proto::Fid{3});
+  EXPECT_TRUE(cache_.contains(*node, UserId::mount));
+}
+
+TEST_F(FidCacheTest, ADirectoryKeepsItsFidAndIsOpenedByAClone) {
+  cache_root();
+  const auto fid = own(root());
+  EXPECT_EQ(peer_.next(), "Twalk tag 1 fid 1 newfid 2 wname");
+  peer_.say("Rwalk tag 1 qid");
+  ASSERT_TRUE(*fid);
+  EXPECT_EQ((**fid)->fid(), proto::Fid{2});
+  EXPECT_TRUE(cache_.contains(*root(), UserId::mount));
+}
+
+TEST_F(FidCacheTest, ASpareIsMadeForTheSecondWhoWantsOneAndCostsTheThirdNothing) {
+  cache_root();
+  keep_spare(root());
+  EXPECT_THAT(peer_.all(), IsEmpty());
+  keep_spare(root());
+  EXPECT_EQ(peer_.next(), "Twalk tag 1 fid 1 newfid 2 wname");
+  peer_.say("Rwalk tag 1 qid");
+  const auto fid = own(root());
+  EXPECT_THAT(peer_.all(), IsEmpty());
+  ASSERT_TRUE(*fid);
+  EXPECT_EQ((**fid)->fid(), proto::Fid{2});
+}
+
+TEST_F(FidCacheTest, ASpareGoesWithTheFidThatItWasClonedFrom) {
+  cache_root();
+  keep_spare(root());
+  keep_spare(root());
+  peer_.next();
+  cache_.drop(*root());  // while it is being made
+  peer_.say("Rwalk tag 1 qid");
+  EXPECT_THAT(peer_.all(), ::testing::ElementsAre("Tclunk tag 2 fid 2", "Tclunk tag 3 fid 1"));
 }
 
 }  // namespace
