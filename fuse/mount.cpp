@@ -140,6 +140,7 @@ struct Mount::Session {
     if (const int error = fuse_session_custom_io(handle, &io, fuse_session_fd(handle)); error != 0)
       throw MountError(mountpoint + ": libfuse: " + std::strerror(-error));
   }
+  /// Also when somebody else did it: libfuse sees that, and only gives its memory back.
   void unmount() {
     if (std::exchange(mounted, false))
       fuse_session_unmount(handle);
@@ -162,10 +163,7 @@ Mount::Mount(asio::io_context& io, Client& client, const Attributes& root, Mount
   session_ = std::make_unique<Session>(*this, settings_.fuse_options);
   check_type(settings_.mountpoint, root);
   session_->mount(settings_.mountpoint);
-  device_ = std::make_unique<Device>(io_, session_->handle, [this] {
-    session_->mounted = false;  // somebody else did it
-    events_.unmounted();
-  });
+  device_ = std::make_unique<Device>(io_, session_->handle, events_.unmounted);
   device_->start();
 }
 

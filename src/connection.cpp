@@ -61,6 +61,14 @@ awaitable<proto::Frame> receive_frame(Transport& transport, proto::FrameReader& 
   }
 }
 
+/// What to try when the server does not let us in.
+std::string_view advice_for(error_code error) {
+  if (error == std::errc::operation_not_permitted || error == std::errc::permission_denied ||
+      error == std::errc::no_such_file_or_directory)
+    return "; try -o aname=EXPORT (often a path), or another -o uname=NAME";
+  return {};
+}
+
 /// One connection's handshake: true when done, false when the server wants a fresh connection.
 awaitable<bool> shake_hands(Transport& transport, Handshake& handshake, std::uint32_t msize) {
   proto::FrameReader reader(msize, [](const proto::Header&) { return proto::Placement{}; });
@@ -78,7 +86,8 @@ awaitable<bool> shake_hands(Transport& transport, Handshake& handshake, std::uin
     action = handshake.received(whole);
   }
   if (action.kind == Handshake::Action::Kind::failed)
-    throw ConnectError(transport.name() + ": " + action.message);
+    throw ConnectError(transport.name() + ": " + action.message +
+                       std::string(advice_for(action.error)));
   co_return action.kind == Handshake::Action::Kind::done;
 }
 

@@ -12,6 +12,7 @@
 #include <gmock/gmock.h>
 
 #include <cerrno>
+#include <deque>
 #include <optional>
 
 namespace fuse9p {
@@ -34,19 +35,19 @@ class ClientTest : public ::testing::Test {
     peer_.run();
   }
 
-  /// Runs a verb; its outcome is in the optional once it is there.
+  /// Runs a verb; its outcome is in the optional once it is there. interrupt() is for the last one.
   template <class T>
   std::shared_ptr<std::optional<T>> start(awaitable<T> verb) {
     auto outcome = std::make_shared<std::optional<T>>();
-    boost::asio::co_spawn(
-        io_, store(std::move(verb), outcome),
-        boost::asio::bind_cancellation_slot(
-            interrupt_.slot(), [](const std::exception_ptr& error) { EXPECT_EQ(error, nullptr); }));
+    boost::asio::co_spawn(io_, store(std::move(verb), outcome),
+                          boost::asio::bind_cancellation_slot(
+                              interrupts_.emplace_back().slot(),
+                              [](const std::exception_ptr& error) { EXPECT_EQ(error, nullptr); }));
     peer_.run();
     return outcome;
   }
   void interrupt() {
-    interrupt_.emit(boost::asio::cancellation_type::total);
+    interrupts_.back().emit(boost::asio::cancellation_type::total);
     peer_.run();
   }
   OpenFile open_file(std::uint32_t iounit = 0) {
@@ -88,7 +89,7 @@ class ClientTest : public ::testing::Test {
   std::chrono::seconds flush_timeout_;
   boost::asio::io_context io_{1};
   Peer peer_{io_};
-  boost::asio::cancellation_signal interrupt_;
+  std::deque<boost::asio::cancellation_signal> interrupts_;
   std::string lost_;
   Client client_{io_, peer_.established(), limits(), {.lost = [this](const std::string& why) {
                    lost_ = why;
@@ -332,7 +333,7 @@ TEST_F(ClientTest, ARwriteOfNothingOrOfTooMuchIsAnError) {
 TEST_F(ClientTest, AnInterruptSendsTflushAndItsRflushCancels) {
   const auto attributes = start(client_.getattr(client_.root()));
   peer_.next();
-  interrupt_.emit(boost::asio::cancellation_type::total);
+  interrupt();
   EXPECT_EQ(peer_.next(), "Tflush tag 1 oldtag 0");
   EXPECT_FALSE(*attributes);
   peer_.say("Rflush tag 1");
@@ -346,7 +347,7 @@ TEST_F(ClientTest, AReplyBeforeRflushCountsAndTheNextStepIsNotSent) {
   peer_.next();
   peer_.say("Rlerror tag 0 ecode 95");
   peer_.next();
-  interrupt_.emit(boost::asio::cancellation_type::total);
+  interrupt();
   peer_.say("Rwalk tag 1 qid (0x2a 0 0x0)");
   ASSERT_TRUE(*unlinked);
   EXPECT_EQ(**unlinked, proto::Error::withdrawn);
