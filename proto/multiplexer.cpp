@@ -19,6 +19,9 @@
 // answered       | -                  | broken            | free            | -         | -
 // abandoned      | -                  | Settled, answered | Settled, free   | -         | -
 //
+// Tclunk and Tremove are never flushed: what they give back must not be cut short. Cancelled in
+// flight, they only lose their caller: at the reply or, Abandoned, at the deadline.
+//
 // "wants flush": the Tflush follows as soon as the request is complete and a tag is free for it.
 // "free" frees both tags; the request's own is quarantined if its reply never came. A Tflush of
 // which no byte was sent when the reply comes is taken back, and the request is free at once.
@@ -33,6 +36,12 @@
 #include <cerrno>
 
 namespace fuse9p::proto {
+
+namespace {
+bool may_be_flushed(MessageType type) {
+  return type != MessageType::Tclunk && type != MessageType::Tremove;
+}
+}  // namespace
 
 Multiplexer::Multiplexer(Dialect dialect, std::uint32_t msize, const MultiplexerLimits& limits)
     : dialect_(dialect),
@@ -86,7 +95,9 @@ void Multiplexer::cancel(RequestId id) {
       slot->flush_wanted = true;
       return remember_expiry(*slot);
     case State::in_flight:
-      want_flush(*slot);
+      slot->flush_wanted = true;
+      if (may_be_flushed(slot->request.type) && !start_flush(*slot))
+        flush_waiting_.push_back(id);
       return remember_expiry(*slot);
     case State::free:
     case State::flushing:
@@ -165,12 +176,6 @@ void Multiplexer::give_out_tags() {
     patch_tag(slot->request.frame, *tag);
     requests_.push_back({id_of(*slot), false});
   }
-}
-
-void Multiplexer::want_flush(Slot& slot) {
-  slot.flush_wanted = true;
-  if (!start_flush(slot))
-    flush_waiting_.push_back(id_of(slot));
 }
 
 bool Multiplexer::start_flush(Slot& slot) {
@@ -311,7 +316,7 @@ std::size_t Multiplexer::request_sent(Slot& slot, std::size_t bytes) {
   slot.request.payload = {};
   if (slot.state == State::partly_written)
     slot.state = State::in_flight;
-  if (slot.flush_wanted)
+  if (slot.flush_wanted && may_be_flushed(slot.request.type))
     flush_waiting_.push_back(id_of(slot));
   return part;
 }

@@ -229,7 +229,6 @@ class Multiplexer {
   void conclude(const Slot& slot, Event event);
 
   void give_out_tags();
-  void want_flush(Slot& slot);
   bool start_flush(Slot& slot);
   void remember_expiry(const Slot& slot);
   void abandon(Slot& slot);

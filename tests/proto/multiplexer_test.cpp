@@ -3,6 +3,7 @@
 // multiplexer_model_test.cpp goes through all short histories.
 #include "proto/multiplexer.hpp"
 
+#include "proto/fid_pool.hpp"
 #include "tests/support/seed.hpp"
 #include "tests/support/talk.hpp"
 
@@ -100,8 +101,8 @@ constexpr std::string_view kQuarantined = R"(
 )";
 /// One Tflush is out and no tag is left for a second.
 constexpr std::string_view kWantsFlush = R"(
-    ask a Tclunk fid 1
-    -> Tclunk tag 0 fid 1
+    ask a Tfsync fid 1 datasync 0
+    -> Tfsync tag 0 fid 1 datasync 0
     ask b Tclunk fid 2
     -> Tclunk tag 1 fid 2
     ask w Twrite fid 3 offset 0 data hello
@@ -304,16 +305,16 @@ TEST(Multiplexer, FlushWaitsForATag) {
 
 TEST(Multiplexer, FlushWaitsForATagBeforeRequestsThatWaitLonger) {
   expect_talk(few_tags(3), R"(
-    ask a Tclunk fid 1
-    -> Tclunk tag 0 fid 1
+    ask a Tfsync fid 1 datasync 0
+    -> Tfsync tag 0 fid 1 datasync 0
     ask w Twrite fid 3 offset 0 data hello
     -> Twrite tag 1 fid 3 offset 0 data hello
     ask waits Tclunk fid 4
     cancel a
     -> Tflush tag 2 oldtag 0
     cancel w
-    <- Rclunk tag 0 | Rflush tag 2
-    ! a replied Rclunk
+    <- Rfsync tag 0 | Rflush tag 2
+    ! a replied Rfsync
     -> Tflush tag 2 oldtag 1
   )");
 }
@@ -322,8 +323,8 @@ TEST(Multiplexer, ReplyWhileTheFlushWaitsForATagMakesTheFlushNeedless) {
   expect_talk_after(kWantsFlush, R"(
     <- Rwrite tag 2 count 5
     ! w replied Rwrite count 5
-    <- Rclunk tag 0 | Rflush tag 3
-    ! a replied Rclunk
+    <- Rfsync tag 0 | Rflush tag 3
+    ! a replied Rfsync
     state
     = outstanding 1 unresolved 0 tags 1
   )");
@@ -585,6 +586,232 @@ TEST(Multiplexer, AbandonedRequestIsNotFailedAsWellWhenTheConnectionIsLost) {
   )");
 }
 
+// ---- Tclunk and Tremove: what they give back must not be cut short, so they are never flushed
+
+/// A script told of Tclunk, played with Tclunk and with Tremove.
+void expect_talk_of_both(std::string_view script) {
+  for (const std::string_view verb : {"clunk", "remove"}) {
+    std::string told(script);
+    for (std::size_t at = 0; (at = told.find("clunk", at)) != told.npos; at += verb.size())
+      told.replace(at, 5, verb);
+    expect_talk(few_tags(), told);
+  }
+}
+
+TEST(MultiplexerUnflushable, QueuedAndCancelledSendsNoByte) {
+  expect_talk_of_both(R"(
+    hold
+    ask c Tclunk fid 1
+    cancel c
+    ! c cancelled unsent
+    state
+    = outstanding 0 unresolved 0 tags 0
+    deadline
+    = no deadline
+    go
+  )");
+}
+
+TEST(MultiplexerUnflushable, CancelledWhileItWaitsForATagSendsNoByte) {
+  expect_talk(few_tags(2), R"(
+    ask a Tfsync fid 1 datasync 0
+    -> Tfsync tag 0 fid 1 datasync 0
+    ask c Tclunk fid 2
+    cancel c
+    ! c cancelled unsent
+    <- Rfsync tag 0
+    ! a replied Rfsync
+  )");
+}
+
+TEST(MultiplexerUnflushable, PartlyWrittenAndCancelledIsFinishedWithoutATflushBehindIt) {
+  expect_talk_of_both(R"(
+    hold
+    ask c Tclunk fid 1
+    write 1
+    cancel c
+    go
+    -> Tclunk tag 0 fid 1
+    state
+    = outstanding 1 unresolved 0 tags 1
+    <- Rclunk tag 0
+    ! c replied Rclunk
+    state
+    = outstanding 0 unresolved 0 tags 0
+  )");
+}
+
+TEST(MultiplexerUnflushable, PartlyWrittenAndAbandonedIsFinishedAllTheSame) {
+  expect_talk_of_both(R"(
+    hold
+    ask c Tclunk fid 1
+    write 1
+    cancel c
+    wait 2000
+    ! c abandoned
+    go
+    -> Tclunk tag 0 fid 1
+    state
+    = outstanding 0 unresolved 1 tags 1
+    <- Rclunk tag 0
+    ! c settled Rclunk
+    state
+    = outstanding 0 unresolved 0 tags 0
+  )");
+}
+
+TEST(MultiplexerUnflushable, PartlyWrittenFailsWhenTheConnectionIsLost) {
+  expect_talk_of_both(R"(
+    hold
+    ask c Tclunk fid 1
+    write 1
+    cancel c
+    lost
+    ! c failed connection lost
+    go
+  )");
+}
+
+constexpr std::string_view kCancelledClunk = R"(
+    ask c Tclunk fid 1
+    -> Tclunk tag 0 fid 1
+    cancel c
+)";
+
+TEST(MultiplexerUnflushable, InFlightAndCancelledIsNotFlushedHoweverOftenAndLong) {
+  expect_talk_of_both(std::string(kCancelledClunk) + R"(
+    cancel c
+    ask next Tfsync fid 2 datasync 0
+    -> Tfsync tag 1 fid 2 datasync 0
+    deadline
+    = deadline in 2000
+    wait 1999
+    cancel c
+    wait 1
+    ! c abandoned
+    cancel c
+    wait 100000
+    state
+    = outstanding 1 unresolved 1 tags 2
+    deadline
+    = no deadline
+  )");
+}
+
+TEST(MultiplexerUnflushable, ReplyInTimeCountsAndTheTagIsFreeAtOnce) {
+  expect_talk_of_both(std::string(kCancelledClunk) + R"(
+    wait 1999
+    <- Rclunk tag 0
+    ! c replied Rclunk
+    state
+    = outstanding 0 unresolved 0 tags 0
+    wait 1
+  )");
+}
+
+TEST(MultiplexerUnflushable, ErrorInTimeCountsToo) {
+  expect_talk_of_both(std::string(kCancelledClunk) + R"(
+    <- Rlerror tag 0 ecode 5
+    ! c replied Rlerror ecode 5
+    state
+    = outstanding 0 unresolved 0 tags 0
+  )");
+}
+
+TEST(MultiplexerUnflushable, AbandonedAtTheDeadlineItKeepsItsTagUntilItsLateReplySettlesIt) {
+  expect_talk_of_both(std::string(kCancelledClunk) + R"(
+    wait 2000
+    ! c abandoned
+    state
+    = outstanding 0 unresolved 1 tags 1
+    <- Rclunk tag 0
+    ! c settled Rclunk
+    state
+    = outstanding 0 unresolved 0 tags 0
+  )");
+}
+
+TEST(MultiplexerUnflushable, TagOfAnAbandonedOneIsHandedOutOnlyBehindItsLateReply) {
+  expect_talk(few_tags(2), std::string(kCancelledClunk) + R"(
+    wait 2000
+    ! c abandoned
+    ask next Tfsync fid 2 datasync 0
+    wait 100000
+    <- Rclunk tag 0
+    ! c settled Rclunk
+    -> Tfsync tag 1 fid 2 datasync 0
+    ask third Tfsync fid 3 datasync 0
+    <- Rfsync tag 1
+    ! next replied Rfsync
+    -> Tfsync tag 0 fid 3 datasync 0
+  )");
+}
+
+TEST(MultiplexerUnflushable, SecondReplyEndsTheConnection) {
+  for (const std::string_view before : {"<- Rclunk tag 0", "wait 2000\n <- Rclunk tag 0"})
+    EXPECT_THAT(broken_by(std::string(kCancelledClunk) + std::string(before), "Rclunk tag 0"),
+                AllOf(HasSubstr("Rclunk tag 0"), HasSubstr("no request holds")));
+}
+
+TEST(MultiplexerUnflushable, RflushThatNobodyAskedForEndsTheConnection) {
+  EXPECT_THAT(broken_by(kCancelledClunk, "Rflush tag 0"),
+              AllOf(HasSubstr("Rflush tag 0"), HasSubstr("Tclunk")));
+}
+
+TEST(MultiplexerUnflushable, FailsWhenTheConnectionIsLostUnlessItWasAbandonedBefore) {
+  expect_talk_of_both(std::string(kCancelledClunk) + R"(
+    lost
+    ! c failed connection lost
+  )");
+  expect_talk_of_both(std::string(kCancelledClunk) + R"(
+    wait 2000
+    ! c abandoned
+    lost
+    state
+    = outstanding 0 unresolved 0 tags 1
+  )");
+}
+
+TEST(MultiplexerUnflushable, TakesNothingFromTheReserveOfOthers) {
+  expect_talk(few_tags(3), std::string(kCancelledClunk) + R"(
+    ask a Tfsync fid 2 datasync 0
+    -> Tfsync tag 1 fid 2 datasync 0
+    cancel a
+    -> Tflush tag 2 oldtag 1
+    <- Rflush tag 2
+    ! a cancelled
+  )");
+}
+
+/// The number of a fid whose Tclunk was abandoned is free when the late reply says so: no earlier.
+TEST(MultiplexerUnflushable, FidItNamesIsKeptUntilTheLateReply) {
+  FidPool fids(1);
+  const Fid fid = *fids.acquire();
+  ASSERT_TRUE(fids.retire(fid)) << "its Tclunk is due";
+  Talk talk(few_tags());
+  EXPECT_THAT(talk.play(std::string(kCancelledClunk) + "wait 2000"), HasSubstr("! c abandoned\n"));
+  EXPECT_EQ(fids.acquire(), std::nullopt);
+  EXPECT_THAT(talk.play("<- Rclunk tag 0"), HasSubstr("! c settled Rclunk\n"));
+  fids.release(fid);
+  EXPECT_EQ(fids.acquire(), fid);
+}
+
+TEST(MultiplexerUnflushable, IsCountedAsAbandonedAndLateButNotAsFlushed) {
+  Talk talk(few_tags());
+  talk.play(std::string(kCancelledClunk) + "wait 2000\n <- Rclunk tag 0\n" + R"(
+    ask in_time Tremove fid 1
+    cancel in_time
+    <- Rremove tag 1
+  )");
+  const MultiplexerCounters& counters = talk.mux().counters();
+  EXPECT_EQ(counters.abandoned, 1U);
+  EXPECT_EQ(counters.late, 1U);
+  EXPECT_EQ(counters.replies, 1U);
+  EXPECT_EQ(counters.flushes, 0U);
+  EXPECT_EQ(counters.honoured, 0U) << "no flush was under way";
+  EXPECT_EQ(counters.cancelled, 0U);
+}
+
 // ---- fids that a request makes
 
 TEST(Multiplexer, EveryEndButAReplyNamesTheFidThatMayExist) {
@@ -670,8 +897,8 @@ TEST(Multiplexer, RequestsWaitRatherThanTakeAQuarantinedTag) {
 
 TEST(Multiplexer, FlushWaitsRatherThanTakeAQuarantinedTag) {
   expect_talk(few_tags(2, 0), std::string(kQuarantined) + R"(
-    ask a Tclunk fid 1
-    -> Tclunk tag 1 fid 1
+    ask a Tfsync fid 1 datasync 0
+    -> Tfsync tag 1 fid 1 datasync 0
     cancel a
     wait 2000
     ! a abandoned
@@ -818,8 +1045,8 @@ TEST(Multiplexer, NothingIsSentBehindABrokenStream) {
 TEST(Multiplexer, EverythingOutstandingFailsOnceWhenTheConnectionIsLost) {
   expect_talk_after(kWantsFlush, R"(
     ask waits Tclunk fid 9
-    <- Rclunk tag 0
-    ! a replied Rclunk
+    <- Rfsync tag 0
+    ! a replied Rfsync
     lost
     ! b failed connection lost
     ! w failed connection lost
@@ -1294,7 +1521,7 @@ struct Storm {
   Storm() {
     mux.tick(TimePoint(seconds(1000)));
     for (std::size_t i = 0; i < kRequests; ++i)
-      ids.push_back(mux.submit(outgoing(Tclunk{.fid = Fid{1}}, Dialect::l)));
+      ids.push_back(mux.submit(outgoing(Tfsync{.fid = Fid{1}}, Dialect::l)));
     for (const auto& heard : server.hear())
       tags.insert(heard.tag);
   }
@@ -1305,7 +1532,7 @@ TEST(Multiplexer, EveryTagIsUsedOnceAndTheOthersWait) {
   EXPECT_EQ(storm.tags.size(), Storm::kTags);
   EXPECT_FALSE(storm.tags.contains(0xFFFF));
   EXPECT_EQ(storm.mux.tags_in_use(), Storm::kTags);
-  storm.server.say(MessageType::Rclunk, 5);
+  storm.server.say(MessageType::Rfsync, 5);
   EXPECT_EQ(storm.server.arrive().size(), 1U);
   EXPECT_EQ(storm.server.hear().size(), 1U) << "one waits for each tag that comes free";
 }
@@ -1351,7 +1578,7 @@ TEST(Multiplexer, StormOfCancelsAndRepliesDrains) {
     for (int replies = 0; replies < 100 && !in_any_order.empty(); in_any_order.pop_back()) {
       if (done[in_any_order.back()])
         continue;
-      storm.server.say(MessageType::Rclunk, in_any_order.back());
+      storm.server.say(MessageType::Rfsync, in_any_order.back());
       ++replies;
     }
     for (const auto& heard : storm.server.hear()) {
@@ -1396,16 +1623,16 @@ TEST(Multiplexer, CountsWhatWentThrough) {
   Talk talk(few_tags());
   talk.play(std::string(kQuarantined) + R"(
     <- Rwrite tag 0 count 5
-    ask honoured Tclunk fid 1
+    ask honoured Tfsync fid 1
     cancel honoured
-    <- Rclunk tag 2 | Rflush tag 3
+    <- Rfsync tag 2 | Rflush tag 3
     ask replied Tclunk fid 1
     <- Rclunk tag 1
     hold
     ask unsent Tclunk fid 1
     cancel unsent
     go
-    ask abandoned Tclunk fid 1
+    ask abandoned Tfsync fid 1
     cancel abandoned
     wait 2000
   )");
