@@ -27,10 +27,19 @@ constexpr Duration kQuarantine = seconds(1);
 /// One step of time is enough for every deadline and every quarantine.
 constexpr Duration kStep = seconds(2);
 
+enum class Kind {
+  walk,    ///< makes a fid
+  write,   ///< has a payload
+  read,    ///< has a destination
+  remove,  ///< is never flushed
+};
+
 struct World {
   std::size_t requests = 3;
   std::size_t tags = 4;
   bool halves = false;  ///< replies also come in two reads, with anything in between
+  /// Of the requests, in turn.
+  std::vector<Kind> kinds = {Kind::walk, Kind::write, Kind::read, Kind::remove};
 };
 
 enum class Verb {
@@ -147,7 +156,8 @@ class Model {
       case Verb::half_reply: {
         const std::string reply = reply_to(action.request);
         // In the middle of the data, if there is any, or of what stands before it.
-        const std::size_t half = reply.size() - (history_.size() % 2 == 0 ? 1 : 8);
+        const std::size_t before_data = reply.size() - std::min<std::size_t>(8, reply.size() - 1);
+        const std::size_t half = history_.size() % 2 == 0 ? reply.size() - 1 : before_data;
         half_of_ = action.request;
         other_half_ = reply.substr(half);
         feed(reply.substr(0, half));
@@ -181,7 +191,8 @@ class Model {
   }
 
   /// The server answers every Tflush and every request that is not given up, until all is quiet.
-  /// (One that was given up it answers only by Rflush: who forgets a Tflush waits for ever.)
+  /// (One that was given up it answers only by Rflush, if it may be flushed: who forgets a Tflush
+  /// waits for ever.)
   void drain() {
     if (half_of_ != kNobody && !over())
       perform({Verb::other_half, half_of_});
@@ -193,7 +204,8 @@ class Model {
       for (std::size_t i = 0; i < submitted_ && !over(); ++i) {
         const Request& request = requests_[i];
         const bool flush = request.flush_complete && !request.flushed;
-        const bool reply = request.complete && !request.answered && !request.cancelled;
+        const bool reply =
+            request.complete && !request.answered && !(request.cancelled && flushable(i));
         if (flush || reply)
           perform({flush ? Verb::rflush : Verb::reply, i});
         anything = anything || flush || reply;
@@ -251,12 +263,12 @@ class Model {
 
   // ---- the caller
 
-  enum class Kind { walk, write, read };
-  static Kind kind_of(std::size_t i) { return static_cast<Kind>(i % 3); }
-  static Fid created_by(std::size_t i) {
+  Kind kind_of(std::size_t i) const { return world_.kinds[i % world_.kinds.size()]; }
+  bool flushable(std::size_t i) const { return kind_of(i) != Kind::remove; }
+  Fid created_by(std::size_t i) const {
     return kind_of(i) == Kind::walk ? Fid{static_cast<std::uint32_t>(2000 + i)} : kNoFid;
   }
-  static Outgoing request_of(std::size_t i) {
+  Outgoing request_of(std::size_t i) const {
     const Fid fid{static_cast<std::uint32_t>(1000 + i)};  // tells the server which it is
     switch (kind_of(i)) {
       case Kind::walk:
@@ -268,6 +280,8 @@ class Model {
       }
       case Kind::read:
         return outgoing(Tread{.fid = fid, .count = 4}, Dialect::l, {}, test::heap_buffer(4));
+      case Kind::remove:
+        return outgoing(Tremove{.fid = fid}, Dialect::l);
     }
     return {};
   }
@@ -354,6 +368,8 @@ class Model {
                (event.kind == Event::Kind::settled ||
                 (reply.data_size == 4 &&
                  test::as_text(requests_[i].destination) == data_of_read(i)));
+      case Kind::remove:
+        return reply.as<Rremove>().has_value();
     }
     return false;
   }
@@ -379,6 +395,8 @@ class Model {
         return frame_of(Rwrite{.count = static_cast<std::uint32_t>(i)}, tag);
       case Kind::read:
         return frame_of(Rread{.data = std::as_bytes(std::span(data))}, tag);
+      case Kind::remove:
+        return frame_of(Rremove{}, tag);
     }
     return {};
   }
@@ -505,6 +523,7 @@ class Model {
     Request& request = requests_[i];
     claim(request.complete, "no Tflush overtakes its request");
     claim(request.cancelled, "only what was cancelled is flushed");
+    claim(flushable(i), "no Tclunk and no Tremove is flushed");
     claim(!request.flush_begun, "no request is flushed twice");
     claim(!request.answered, "what was answered is not flushed any more");
     request.flush_begun = true;
@@ -605,17 +624,21 @@ std::size_t with_extra(std::size_t steps) {
 }
 
 TEST(MultiplexerModel, EveryShortHistoryOfOneRequestKeepsTheClaims) {
-  try_all({.requests = 1, .tags = 2, .halves = true}, {}, with_extra(12));
+  for (const Kind kind : {Kind::walk, Kind::read, Kind::remove})
+    try_all({.requests = 1, .tags = 2, .halves = true, .kinds = {kind}}, {}, with_extra(12));
 }
 
 TEST(MultiplexerModel, EveryShortHistoryOfTwoRequestsKeepsTheClaims) {
   try_all({.requests = 2, .tags = 2}, {}, with_extra(8));
+  try_all({.requests = 2, .tags = 2, .kinds = {Kind::remove, Kind::walk}}, {}, with_extra(8));
   try_all({.requests = 2, .tags = 3, .halves = true}, {}, with_extra(8));
 }
 
 TEST(MultiplexerModel, EveryShortHistoryOfThreeRequestsKeepsTheClaims) {
   try_all({.requests = 3, .tags = 4}, {}, with_extra(7));
   try_all({.requests = 3, .tags = 3}, submitted(3), with_extra(7));
+  try_all({.requests = 3, .tags = 3, .kinds = {Kind::remove, Kind::walk, Kind::read}}, in_flight(3),
+          with_extra(6));
   try_all({.requests = 3, .tags = 3}, in_flight(3), with_extra(7));
   try_all({.requests = 3, .tags = 4}, in_flight(3), with_extra(6));
 }
