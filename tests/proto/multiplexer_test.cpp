@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // The table at the top of multiplexer.cpp, cell by cell, and the histories that made us write it.
-// multiplexer_model_test.cpp goes through all short histories.
+// flush_cases_test.cpp has the worked examples of flush(5), cancellation_matrix_test.cpp every
+// T-message, and multiplexer_model_test.cpp goes through all short histories.
 #include "proto/multiplexer.hpp"
 
 #include "proto/fid_pool.hpp"
-#include "tests/support/seed.hpp"
 #include "tests/support/talk.hpp"
 
 #include <gmock/gmock.h>
@@ -12,8 +12,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <random>
-#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,20 +19,11 @@
 namespace fuse9p::proto {
 namespace {
 
-using std::chrono::seconds;
 using test::expect_talk;
+using test::few_tags;
 using test::Talk;
 using testing::AllOf;
 using testing::HasSubstr;
-
-/// Few tags, so that they come around: 0..tags-1, of which `reserve` are kept for Tflush.
-MultiplexerLimits few_tags(std::size_t tags = 4, std::size_t reserve = 1) {
-  MultiplexerLimits limits;
-  limits.tags = {
-      .tags = tags, .flush_reserve = reserve, .quarantine_tags = 2, .quarantine_time = seconds(10)};
-  limits.flush_timeout = seconds(2);
-  return limits;
-}
 
 std::string frame_of(std::string_view text) {
   const auto frame = from_text(text, Dialect::l).value();
@@ -364,7 +353,7 @@ TEST(Multiplexer, RequestWhoseFlushWaitsFailsWhenTheConnectionIsLost) {
   )");
 }
 
-// ---- flushing
+// ---- flushing; its replies are in flush_cases_test.cpp
 
 TEST(Multiplexer, CancelWhileFlushingDoesNothing) {
   expect_talk_after(kFlushing, R"(
@@ -372,39 +361,6 @@ TEST(Multiplexer, CancelWhileFlushingDoesNothing) {
     <- Rflush tag 1
     ! w cancelled
     cancel w
-  )");
-}
-
-// The worked example of flush(5), and of the patches that made Linux get it right.
-TEST(Multiplexer, ReplyBeforeRflushIsHonouredAndTheTagIsFreeOnlyAtRflush) {
-  expect_talk(few_tags(3), R"(
-    ask write Twrite fid 1 offset 0 data hello
-    -> Twrite tag 0 fid 1 offset 0 data hello
-    cancel write
-    -> Tflush tag 1 oldtag 0
-    <- Rwrite tag 0 count 5
-    ! write replied Rwrite count 5
-    state
-    = outstanding 0 unresolved 1 tags 2
-    <- Rflush tag 1
-    state
-    = outstanding 0 unresolved 0 tags 0
-  )");
-}
-
-TEST(Multiplexer, RequestThatWaitsForATagDoesNotGetOneWhoseRflushIsAwaited) {
-  expect_talk(few_tags(2, 0), R"(
-    ask write Twrite fid 1 offset 0 data hello
-    -> Twrite tag 0 fid 1 offset 0 data hello
-    cancel write
-    -> Tflush tag 1 oldtag 0
-    ask next Tclunk fid 2
-    <- Rwrite tag 0 count 5
-    ! write replied Rwrite count 5
-    <- Rflush tag 1
-    -> Tclunk tag 1 fid 2
-    <- Rclunk tag 1
-    ! next replied Rclunk
   )");
 }
 
@@ -865,35 +821,7 @@ TEST(Multiplexer, LateErrorMakesNoFid) {
   )");
 }
 
-// ---- quarantine: servers that answer behind Rflush
-
-TEST(Multiplexer, ReplyBehindRflushIsDroppedAndCounted) {
-  Talk talk(few_tags());
-  expect_talk(talk, std::string(kQuarantined) + R"(
-    <- Rwrite tag 0 count 5
-    ! late Rwrite count 5
-    <- Rwrite tag 0 count 5
-    ! late Rwrite count 5
-  )");
-  EXPECT_EQ(talk.mux().counters().late, 2U);
-}
-
-TEST(Multiplexer, RequestsWaitRatherThanTakeAQuarantinedTag) {
-  expect_talk(few_tags(2, 0), std::string(kQuarantined) + R"(
-    ask a Tclunk fid 1
-    -> Tclunk tag 1 fid 1
-    ask b Tclunk fid 2
-    deadline
-    = deadline in 2000
-    wait 9999
-    deadline
-    = deadline in 1
-    <- Rwrite tag 0 count 5
-    ! late Rwrite count 5
-    wait 1
-    -> Tclunk tag 0 fid 2
-  )");
-}
+// ---- quarantine: servers that answer behind Rflush, as in flush_cases_test.cpp
 
 TEST(Multiplexer, FlushWaitsRatherThanTakeAQuarantinedTag) {
   expect_talk(few_tags(2, 0), std::string(kQuarantined) + R"(
@@ -1165,35 +1093,6 @@ TEST(Multiplexer, SlotIsNotReusedBeforeTheOutcomeWasTaken) {
 
 // ---- order
 
-TEST(Multiplexer, RepliesOfOneReadAreDeliveredInTheirOrder) {
-  expect_talk(few_tags(), R"(
-    ask a Tclunk fid 1
-    -> Tclunk tag 0 fid 1
-    ask b Tread fid 2 offset 0 count 9
-    -> Tread tag 1 fid 2 offset 0 count 9
-    ask c Tclunk fid 3
-    -> Tclunk tag 2 fid 3
-    <- Rclunk tag 2 | Rread tag 1 data hello | Rclunk tag 0
-    ! c replied Rclunk
-    ! b replied Rread data hello
-    ! a replied Rclunk
-  )");
-}
-
-TEST(Multiplexer, RepliesMayComeByteByByte) {
-  Talk talk(few_tags());
-  talk.read_at_most(1);
-  expect_talk(talk, R"(
-    ask a Tclunk fid 1
-    -> Tclunk tag 0 fid 1
-    ask b Tread fid 2 offset 0 count 9
-    -> Tread tag 1 fid 2 offset 0 count 9
-    <- Rread tag 1 data hello | Rclunk tag 0
-    ! b replied Rread data hello
-    ! a replied Rclunk
-  )");
-}
-
 TEST(Multiplexer, RequestsThatWaitForATagAreSentInTheirOrder) {
   expect_talk(few_tags(2), R"(
     ask a Tclunk fid 1
@@ -1445,155 +1344,7 @@ TEST(ParseError, ErrorThatDoesNotDecodeIsStillAnError) {
       EXPECT_EQ(parse_error(type, {}, dialect).first, Error::truncated);
 }
 
-// ---- many
-
-/// A server that reads what is there and answers as `Answer` says, all in one read.
-class Server {
- public:
-  explicit Server(Multiplexer& mux) : mux_(mux) {}
-
-  /// Takes all that the client has to send: (type, tag, oldtag) of each.
-  struct Heard {
-    MessageType type;
-    std::uint16_t tag, oldtag;
-  };
-  std::vector<Heard> hear() {
-    std::string wire;
-    while (!mux_.outgoing().empty()) {
-      std::size_t written = 0;
-      for (const ByteView view : mux_.outgoing()) {
-        wire += test::as_text(view);
-        written += view.size();
-      }
-      mux_.sent(written);
-    }
-    std::vector<Heard> heard;
-    for (std::string_view rest = wire; !rest.empty();) {
-      const ByteView bytes = bytes_of(rest);
-      const Header header = decode_header(bytes.first<kHeaderSize>());
-      heard.push_back({header.type, to_int(header.tag), 0xFFFF});
-      if (header.type == MessageType::Tflush)
-        heard.back().oldtag =
-            to_int(decode<Tflush>(bytes.subspan(kHeaderSize, 2), Dialect::l).value().oldtag);
-      rest.remove_prefix(header.size);
-    }
-    return heard;
-  }
-  void say(MessageType type, std::uint16_t tag) {
-    out_ += std::string("\7\0\0\0", 4) + static_cast<char>(to_int(type)) +
-            static_cast<char>(tag & 0xFF) + static_cast<char>(tag >> 8);
-  }
-  /// What it said arrives; the events that come of it, counted by kind.
-  std::vector<Event> arrive() {
-    std::vector<Event> events;
-    for (ByteView rest = bytes_of(out_); !rest.empty();) {
-      const std::span<std::byte> room = mux_.prepare()[0];
-      const std::size_t part = std::min(room.size(), rest.size());
-      std::ranges::copy(rest.first(part), room.begin());
-      rest = rest.subspan(part);
-      mux_.received(part);
-      take(events);
-    }
-    take(events);
-    out_.clear();
-    return events;
-  }
-
- private:
-  void take(std::vector<Event>& events) {
-    while (auto event = mux_.next_event())
-      events.push_back(std::move(*event));
-  }
-
-  Multiplexer& mux_;
-  std::string out_;
-};
-
-struct Storm {
-  static constexpr std::size_t kRequests = 66000;  // more than there are tags
-  static constexpr std::size_t kTags = 0xFFFF - 64;
-
-  Multiplexer mux{Dialect::l, 8192};
-  Server server{mux};
-  std::vector<RequestId> ids;
-  std::set<std::uint16_t> tags;
-
-  Storm() {
-    mux.tick(TimePoint(seconds(1000)));
-    for (std::size_t i = 0; i < kRequests; ++i)
-      ids.push_back(mux.submit(outgoing(Tfsync{.fid = Fid{1}}, Dialect::l)));
-    for (const auto& heard : server.hear())
-      tags.insert(heard.tag);
-  }
-};
-
-TEST(Multiplexer, EveryTagIsUsedOnceAndTheOthersWait) {
-  Storm storm;
-  EXPECT_EQ(storm.tags.size(), Storm::kTags);
-  EXPECT_FALSE(storm.tags.contains(0xFFFF));
-  EXPECT_EQ(storm.mux.tags_in_use(), Storm::kTags);
-  storm.server.say(MessageType::Rfsync, 5);
-  EXPECT_EQ(storm.server.arrive().size(), 1U);
-  EXPECT_EQ(storm.server.hear().size(), 1U) << "one waits for each tag that comes free";
-}
-
-TEST(Multiplexer, StormOfCancelsOverAllTagsDrainsThroughTheReserve) {
-  Storm storm;
-  for (const RequestId id : storm.ids)
-    storm.mux.cancel(id);
-  EXPECT_EQ(storm.server.arrive().size(), Storm::kRequests - Storm::kTags) << "those unsent";
-  std::size_t cancelled = 0;
-  std::set<std::uint16_t> flushed;
-  for (;;) {
-    const std::vector<Server::Heard> heard = storm.server.hear();
-    if (heard.empty())
-      break;
-    for (const auto& [type, tag, oldtag] : heard) {
-      ASSERT_EQ(type, MessageType::Tflush);
-      ASSERT_TRUE(flushed.insert(oldtag).second) << "second Tflush of " << oldtag;
-      storm.server.say(MessageType::Rflush, tag);
-    }
-    for (const Event& event : storm.server.arrive()) {
-      ASSERT_EQ(event.kind, Event::Kind::cancelled) << event.detail;
-      ++cancelled;
-    }
-  }
-  EXPECT_EQ(cancelled, Storm::kTags);
-  EXPECT_EQ(flushed, storm.tags);
-  EXPECT_EQ(storm.mux.outstanding(), 0U);
-  EXPECT_EQ(storm.mux.tags_in_use(), 0U);
-}
-
-TEST(Multiplexer, StormOfCancelsAndRepliesDrains) {
-  Storm storm;
-  std::mt19937 random(test::new_seed());
-  for (const RequestId id : storm.ids)
-    storm.mux.cancel(id);
-  const std::size_t unsent = storm.server.arrive().size();
-  std::size_t replied = 0, cancelled = 0;
-  std::vector<std::uint16_t> in_any_order(storm.tags.begin(), storm.tags.end());
-  std::ranges::shuffle(in_any_order, random);
-  std::vector<bool> done(0xFFFF);
-  while (storm.mux.outstanding() > 0) {
-    for (int replies = 0; replies < 100 && !in_any_order.empty(); in_any_order.pop_back()) {
-      if (done[in_any_order.back()])
-        continue;
-      storm.server.say(MessageType::Rfsync, in_any_order.back());
-      ++replies;
-    }
-    for (const auto& heard : storm.server.hear()) {
-      done[heard.oldtag] = true;
-      storm.server.say(MessageType::Rflush, heard.tag);
-    }
-    for (const Event& event : storm.server.arrive()) {
-      ASSERT_NE(event.kind, Event::Kind::broken) << event.detail;
-      ++(event.kind == Event::Kind::replied ? replied : cancelled);
-    }
-  }
-  EXPECT_EQ(unsent + replied + cancelled, Storm::kRequests);
-  EXPECT_EQ(storm.mux.tags_in_use(), 0U);
-  EXPECT_EQ(storm.mux.unresolved(), 0U);
-}
+// ---- for logs
 
 TEST(Multiplexer, TraceIsShownEachFrameOnce) {
   Talk talk(few_tags());

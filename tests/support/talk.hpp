@@ -49,6 +49,16 @@ inline proto::Buffer heap_buffer(std::size_t size) {
   return {std::move(bytes), view};
 }
 
+/// Few tags, so that they come around: 0..tags-1, of which `reserve` are kept for Tflush.
+inline proto::MultiplexerLimits few_tags(std::size_t tags = 4, std::size_t reserve = 1) {
+  using std::chrono::seconds;
+  proto::MultiplexerLimits limits;
+  limits.tags = {
+      .tags = tags, .flush_reserve = reserve, .quarantine_tags = 2, .quarantine_time = seconds(10)};
+  limits.flush_timeout = seconds(2);
+  return limits;
+}
+
 inline std::string as_text(proto::ByteView bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
