@@ -284,33 +284,33 @@ class Talk {
 
   /// "w replied Rwrite count 5". The request's caller lets go of its memory at the outcome.
   std::string event_text(const proto::Event& event) {
-    using Kind = proto::Event::Kind;
-    if (event.kind == Kind::broken)
+    using What = proto::Event::Kind;
+    if (event.kind == What::broken)
       return "broken " + event.error.message() + ": " + event.detail;
-    if (event.kind == Kind::late)
+    if (event.kind == What::late)
       return "late " + reply_text(event.reply, {}) + created_text(event);
     const auto found = std::ranges::find(asked_, event.id, &Asked::id);
     if (found == asked_.end())
       return "event of nobody's request";
     std::string text = found->name + ' ';
     switch (event.kind) {
-      case Kind::replied:
+      case What::replied:
         text += "replied " + reply_text(event.reply, found->destination);
         break;
-      case Kind::cancelled:
+      case What::cancelled:
         text += (event.sent ? "cancelled" : "cancelled unsent") + created_text(event);
         break;
-      case Kind::abandoned:
+      case What::abandoned:
         text += "abandoned" + created_text(event);
         break;
-      case Kind::failed:
+      case What::failed:
         text += "failed " + event.error.message();
         break;
-      case Kind::settled:
+      case What::settled:
         text += event.replied ? "settled " + reply_text(event.reply, {}) : "settled by Rflush";
         return text + created_text(event);
-      case Kind::late:
-      case Kind::broken:
+      case What::late:
+      case What::broken:
         break;
     }
     if (++found->outcomes != 1)
