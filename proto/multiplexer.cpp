@@ -361,13 +361,17 @@ result<Placement> Multiplexer::place(const Header& header) {
   // Settled here: quarantine may end, and the tag go to somebody else, before the frame is whole.
   late_ = tags_.state(header.tag) == TagPool::State::quarantined;
   const bool data = header.type == MessageType::Rread || header.type == MessageType::Rreaddir;
-  if (!data)
-    return Placement{};
   if (late_)
-    return Placement{.kind = Placement::Kind::discard};
+    return Placement{.kind = data ? Placement::Kind::discard : Placement::Kind::whole};
   const TagUse use = by_tag_[to_int(header.tag)];
   const Slot& slot = slots_[use.slot];
-  if (use.flush || header.type != reply_type(slot.request.type) || !slot.sent)
+  // Now, not when the frame is whole: a queued request can be withdrawn meanwhile, and its slot be
+  // another's, whose reply this is not.
+  if (!use.flush && !slot.sent)
+    return Error::unexpected_tag;
+  if (!data)
+    return Placement{};
+  if (use.flush || header.type != reply_type(slot.request.type))
     return Error::unexpected_reply;
   if (slot.state == State::abandoned)
     return Placement{.kind = Placement::Kind::discard};
@@ -404,7 +408,7 @@ bool is_error(MessageType type) {
 
 std::optional<Event> Multiplexer::handle_reply(Slot& slot, const Frame& frame) {
   const MessageType type = frame.header.type;
-  if (!slot.sent || slot.state == State::answered)
+  if (slot.state == State::answered)
     return broken(Error::unexpected_tag, describe(frame.header));
   if (type != reply_type(slot.request.type) && !is_error(type))
     return broken(Error::unexpected_reply, describe(frame.header));

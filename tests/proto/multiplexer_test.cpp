@@ -24,6 +24,7 @@ using test::few_tags;
 using test::Talk;
 using testing::AllOf;
 using testing::HasSubstr;
+using testing::Not;
 
 std::string frame_of(std::string_view text) {
   const auto frame = from_text(text, Dialect::l).value();
@@ -159,6 +160,22 @@ TEST(Multiplexer, ReplyToAQueuedRequestEndsTheConnection) {
 TEST(Multiplexer, DataForAQueuedReadEndsTheConnection) {
   EXPECT_THAT(broken_by("hold\n ask r Tread fid 1 offset 0 count 9", "Rread tag 0 data hello"),
               AllOf(HasSubstr("Rread tag 0"), HasSubstr("Tread")));
+}
+
+/// Only the header has come when the request is withdrawn, and its slot is the next one's.
+TEST(Multiplexer, ReplyBegunForAQueuedRequestDoesNotGoToTheNextOneInItsSlot) {
+  Talk talk(few_tags());
+  talk.play(kQueued);
+  const std::string reply = frame_of("Rwrite tag 0 count 5");
+  talk.feed(bytes_of(reply).first(kHeaderSize));
+  talk.take_events();
+  std::string said = talk.said();
+  said += talk.play("cancel w\n ask next Twrite fid 2 offset 0 data goodbye\n go");
+  talk.feed(bytes_of(reply).subspan(kHeaderSize));
+  talk.take_events();
+  said += talk.said();
+  EXPECT_THAT(said, AllOf(HasSubstr("! broken"), HasSubstr("Rwrite tag 0"),
+                          Not(HasSubstr("next replied"))));
 }
 
 TEST(Multiplexer, QueuedRequestFailsWhenTheConnectionIsLost) {
