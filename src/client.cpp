@@ -84,9 +84,9 @@ void FidHandle::forget() {
 // ---- Client
 
 Client::Client(asio::io_context& io, Established established,
-               const proto::MultiplexerLimits& limits, Events events)
+               const proto::MultiplexerLimits& limits, Events events, std::unique_ptr<Clock> clock)
     : events_(std::move(events)),
-      connection_(io, std::move(established), limits),
+      connection_(io, std::move(established), limits, std::move(clock)),
       root_(*this, *fids_.acquire()),
       root_qid_(established.parameters.root_qid) {
   connection_.run({.lost = [this](error_code, const std::string& why) { events_.lost(why); },

@@ -76,8 +76,10 @@ class Client {
     std::function<void(const std::string& why)> lost;
   };
 
+  /// No clock: the machine's.
   Client(boost::asio::io_context& io, Established established,
-         const proto::MultiplexerLimits& limits, Events events);
+         const proto::MultiplexerLimits& limits, Events events,
+         std::unique_ptr<Clock> clock = nullptr);
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 

@@ -19,12 +19,13 @@ using proto::Handshake;
 
 namespace {
 
-proto::TimePoint now() {
-  return std::chrono::steady_clock::now();
-}
-
 void trace_frame(bool sent, proto::ByteView frame, proto::Dialect dialect) {
   log::trace("{} {}", sent ? "->" : "<-", proto::to_text(frame, dialect));
+}
+
+Stream::ReadBuffers buffers_of(const std::array<std::span<std::byte>, 2>& room) {
+  return {asio::buffer(room[0].data(), room[0].size()),
+          asio::buffer(room[1].data(), room[1].size())};
 }
 
 // ---- handshake
@@ -50,9 +51,8 @@ awaitable<proto::Frame> receive_frame(Transport& transport, proto::FrameReader& 
     if (*frame)
       co_return **frame;
     error_code error;
-    const auto room = reader.prepare();
     const std::size_t bytes = co_await transport.async_read_some(
-        asio::buffer(room[0].data(), room[0].size()), asio::redirect_error(use_awaitable, error));
+        buffers_of(reader.prepare()), asio::redirect_error(use_awaitable, error));
     if (error)
       throw ConnectError(transport.name() + ": connection closed while waiting for " +
                          std::string(awaited) + ": " + error.message() +
@@ -111,11 +111,11 @@ awaitable<Established> establish(Endpoint endpoint, Transport::Settings settings
 // ---- Connection
 
 Connection::Connection(asio::io_context& io, Established established,
-                       const proto::MultiplexerLimits& limits)
+                       const proto::MultiplexerLimits& limits, std::unique_ptr<Clock> clock)
     : io_(io),
+      clock_(clock ? std::move(clock) : std::make_unique<SteadyClock>(io)),
       transport_(std::move(established.transport)),
-      multiplexer_(established.parameters.dialect, established.parameters.msize, limits),
-      timer_(io) {
+      multiplexer_(established.parameters.dialect, established.parameters.msize, limits) {
   if (log::tracing())
     multiplexer_.set_trace(
         [dialect = established.parameters.dialect](bool sent, proto::ByteView frame) {
@@ -129,12 +129,12 @@ Connection::~Connection() {
 
 void Connection::run(Observer observer) {
   observer_ = std::move(observer);
-  multiplexer_.tick(now());
+  multiplexer_.tick(clock_->now());
   read();
 }
 
 proto::RequestId Connection::start(proto::Outgoing request, const Fids& fids, Handler handler) {
-  multiplexer_.tick(now());
+  multiplexer_.tick(clock_->now());
   const proto::RequestId id = multiplexer_.submit(std::move(request));
   while (waiters_.size() <= id.slot)
     waiters_.emplace_back();
@@ -147,7 +147,7 @@ proto::RequestId Connection::start(proto::Outgoing request, const Fids& fids, Ha
 }
 
 void Connection::cancel(proto::RequestId id) {
-  multiplexer_.tick(now());
+  multiplexer_.tick(clock_->now());
   multiplexer_.cancel(id);
   schedule_write();
   schedule_delivery();
@@ -175,20 +175,17 @@ awaitable<Connection::Outcome> Connection::call(proto::Outgoing request, Fids fi
 // ---- reading and delivering
 
 void Connection::read() {
-  const auto room = multiplexer_.prepare();
-  const std::array<asio::mutable_buffer, 2> buffers = {
-      asio::mutable_buffer(room[0].data(), room[0].size()),
-      asio::mutable_buffer(room[1].data(), room[1].size())};
-  transport_.async_read_some(buffers, [this, alive = alive_](error_code error, std::size_t bytes) {
-    if (*alive)
-      on_read(error, bytes);
-  });
+  transport_.async_read_some(buffers_of(multiplexer_.prepare()),
+                             [this, alive = alive_](error_code error, std::size_t bytes) {
+                               if (*alive)
+                                 on_read(error, bytes);
+                             });
 }
 
 void Connection::on_read(error_code error, std::size_t bytes) {
   if (lost_)
     return;
-  multiplexer_.tick(now());
+  multiplexer_.tick(clock_->now());
   multiplexer_.received(bytes);
   deliver();
   if (lost_)
@@ -312,16 +309,15 @@ void Connection::arm_timer() {
   if (!deadline || (armed_ && *armed_ <= *deadline))
     return;
   armed_ = deadline;
-  timer_.expires_at(*deadline);
-  timer_.async_wait([this, alive = alive_](error_code error) {
-    if (*alive && !error)
+  clock_->wake_at(*deadline, [this, alive = alive_] {
+    if (*alive)
       tick();
   });
 }
 
 void Connection::tick() {
   armed_.reset();
-  multiplexer_.tick(now());
+  multiplexer_.tick(clock_->now());
   schedule_write();
   deliver();
   arm_timer();
@@ -340,7 +336,7 @@ void Connection::close(error_code error, const std::string& why) {
     return;
   lost_ = error;
   transport_.close();
-  timer_.cancel();
+  clock_->cancel();
   multiplexer_.connection_lost(error);
   schedule_delivery();
   if (observer_.lost)

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MIT
 // Connection: the only place where Asio and the multiplexer meet. It owns the transport, its read
-// and write loops and the timer of the flush deadlines. Everything runs on the io_context's one
+// and write loops and the clock of the flush deadlines. Everything runs on the io_context's one
 // thread; replies are delivered one after the other, in the order in which they arrived.
 #pragma once
 
 #include "proto/handshake.hpp"
 #include "proto/multiplexer.hpp"
+#include "src/clock.hpp"
 #include "src/transport.hpp"
 
 #include <boost/asio/any_completion_handler.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/container/static_vector.hpp>
 
 #include <deque>
@@ -54,8 +54,9 @@ class Connection {
     std::function<void(proto::Fid fid)> stray_fid;
   };
 
+  /// No clock: the machine's.
   Connection(boost::asio::io_context& io, Established established,
-             const proto::MultiplexerLimits& limits);
+             const proto::MultiplexerLimits& limits, std::unique_ptr<Clock> clock = nullptr);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -108,11 +109,11 @@ class Connection {
   void watch_health();
 
   boost::asio::io_context& io_;
+  std::unique_ptr<Clock> clock_;
   Transport transport_;
   proto::Multiplexer multiplexer_;
   Observer observer_;
   std::deque<Waiter> waiters_;  // by slot of the request id
-  boost::asio::steady_timer timer_;
   std::optional<proto::TimePoint> armed_;
   error_code lost_;
   bool write_scheduled_ = false, waiting_writable_ = false, delivery_scheduled_ = false;

@@ -9,6 +9,7 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/read_until.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -25,7 +26,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
+#include <optional>
 
 extern "C" char** environ;
 
@@ -222,19 +225,42 @@ Transport Transport::spawn(asio::io_context& io, const std::string& command) {
 
 // ---- Transport
 
-Transport::Transport(asio::io_context& io, int rfd, int wfd, std::string name)
-    : in_(std::in_place, io), name_(std::move(name)) {
-  adopt(*in_, rfd);
-  if (wfd != rfd)
-    adopt(out_.emplace(io), wfd);
-}
+namespace {
 
-Transport::Transport(std::unique_ptr<Child> child, asio::io_context& io, int fd, std::string name)
-    : Transport(io, fd, fd, std::move(name)) {
-  child_ = std::move(child);
-}
+/// One descriptor for both directions, or one for each.
+class DescriptorStream final : public Stream {
+ public:
+  DescriptorStream(asio::io_context& io, int rfd, int wfd) : in_(io) {
+    adopt(in_, rfd);
+    if (wfd != rfd)
+      adopt(separate_out_.emplace(io), wfd);
+  }
 
-void Transport::adopt(asio::posix::stream_descriptor& descriptor, int fd) {
+  void async_read_some(const ReadBuffers& buffers, ReadHandler handler) override {
+    in_.async_read_some(buffers, std::move(handler));
+  }
+  std::size_t write_some(const std::vector<std::span<const std::byte>>& buffers,
+                         error_code& error) override;
+  void async_wait_writable(WaitHandler handler) override {
+    out().async_wait(asio::posix::descriptor_base::wait_write, std::move(handler));
+  }
+  void close() override {
+    error_code ignored;
+    in_.close(ignored);
+    if (separate_out_)
+      separate_out_->close(ignored);
+  }
+
+ private:
+  using Descriptor = asio::posix::stream_descriptor;
+  static void adopt(Descriptor& descriptor, int fd);
+  Descriptor& out() { return separate_out_ ? *separate_out_ : in_; }
+
+  Descriptor in_;
+  std::optional<Descriptor> separate_out_;
+};
+
+void DescriptorStream::adopt(Descriptor& descriptor, int fd) {
   const std::string name = "fd:" + std::to_string(fd);
   if (::fcntl(fd, F_SETFD, FD_CLOEXEC) != 0)
     fail(name, last_error(), "the parent must leave a connected descriptor open");
@@ -246,22 +272,8 @@ void Transport::adopt(asio::posix::stream_descriptor& descriptor, int fd) {
     fail(name, error, "a socket or a pipe is needed");
 }
 
-Transport::Transport(Transport&&) noexcept = default;
-Transport& Transport::operator=(Transport&&) noexcept = default;
-Transport::~Transport() {
-  close();
-}
-
-void Transport::close() {
-  error_code ignored;
-  for (auto* side : {&in_, &out_}) {
-    if (*side && (*side)->is_open())
-      (*side)->close(ignored);
-  }
-}
-
-std::size_t Transport::write_some(const std::vector<std::span<const std::byte>>& buffers,
-                                  error_code& error) {
+std::size_t DescriptorStream::write_some(const std::vector<std::span<const std::byte>>& buffers,
+                                         error_code& error) {
   constexpr std::size_t kMostVectors = 128;
   std::array<iovec, kMostVectors> vectors;
   const std::size_t count = std::min(buffers.size(), kMostVectors);
@@ -270,6 +282,30 @@ std::size_t Transport::write_some(const std::vector<std::span<const std::byte>>&
   const ssize_t written = ::writev(out().native_handle(), vectors.data(), static_cast<int>(count));
   error = written < 0 ? last_error() : error_code();
   return written < 0 ? 0 : static_cast<std::size_t>(written);
+}
+
+}  // namespace
+
+Transport::Transport(std::unique_ptr<Stream> stream, std::string name)
+    : stream_(std::move(stream)), name_(std::move(name)) {}
+
+Transport::Transport(asio::io_context& io, int rfd, int wfd, std::string name)
+    : Transport(std::make_unique<DescriptorStream>(io, rfd, wfd), std::move(name)) {}
+
+Transport::Transport(std::unique_ptr<Child> child, asio::io_context& io, int fd, std::string name)
+    : Transport(io, fd, fd, std::move(name)) {
+  child_ = std::move(child);
+}
+
+Transport::Transport(Transport&&) noexcept = default;
+Transport& Transport::operator=(Transport&&) noexcept = default;
+Transport::~Transport() {
+  close();
+}
+
+void Transport::close() {
+  if (stream_)  // not moved from
+    stream_->close();
 }
 
 namespace {
