@@ -193,6 +193,7 @@ void Connection::on_read(error_code error, std::size_t bytes) {
   if (error)
     return close(proto::Error::connection_lost,
                  error == asio::error::eof ? "the server closed it" : error.message());
+  schedule_write();  // a reply may have freed the tag that a request waited for
   arm_timer();
   read();
 }

@@ -27,8 +27,9 @@ using ::testing::UnorderedElementsAre;
 
 class ClientTest : public ::testing::Test {
  protected:
-  explicit ClientTest(std::chrono::seconds flush_timeout = std::chrono::hours(1))
-      : flush_timeout_(flush_timeout) {}
+  explicit ClientTest(std::chrono::seconds flush_timeout = std::chrono::hours(1),
+                      const proto::TagLimits& tags = {})
+      : flush_timeout_(flush_timeout), tags_(tags) {}
   /// Verbs that still wait come to their end while there is a client.
   ~ClientTest() override {
     client_.connection().close(proto::Error::connection_lost, "the test is over");
@@ -83,10 +84,12 @@ class ClientTest : public ::testing::Test {
   proto::MultiplexerLimits limits() const {
     proto::MultiplexerLimits limits;
     limits.flush_timeout = flush_timeout_;
+    limits.tags = tags_;
     return limits;
   }
 
   std::chrono::seconds flush_timeout_;
+  proto::TagLimits tags_;
   boost::asio::io_context io_{1};
   Peer peer_{io_};
   std::deque<boost::asio::cancellation_signal> interrupts_;
@@ -100,6 +103,14 @@ class ClientTest : public ::testing::Test {
 class ImpatientClientTest : public ClientTest {
  protected:
   ImpatientClientTest() : ClientTest(std::chrono::seconds(0)) {}
+};
+
+/// One request at a time, and a tag for its Tflush.
+class OneTagClientTest : public ClientTest {
+ protected:
+  OneTagClientTest()
+      : ClientTest(std::chrono::hours(1),
+                   {.tags = 2, .flush_reserve = 1, .quarantine_tags = 1, .quarantine_time = {}}) {}
 };
 
 TEST_F(ClientTest, WalkGivesTheFidOfTheName) {
@@ -351,6 +362,15 @@ TEST_F(ClientTest, AReplyBeforeRflushCountsAndTheNextStepIsNotSent) {
   peer_.say("Rwalk tag 1 qid (0x2a 0 0x0)");
   ASSERT_TRUE(*unlinked);
   EXPECT_EQ(**unlinked, proto::Error::withdrawn);
+}
+
+TEST_F(OneTagClientTest, ARequestThatWaitedForATagIsSentWhenAReplyFreesOne) {
+  const auto first = start(client_.getattr(client_.root()));
+  const auto second = start(client_.statfs(client_.root()));
+  EXPECT_THAT(peer_.all(), SizeIs(1));
+  peer_.say("Rlerror tag 0 ecode 5");
+  EXPECT_TRUE(*first);
+  EXPECT_EQ(peer_.next(), "Tstatfs tag 1 fid 0");
 }
 
 TEST_F(ImpatientClientTest, AnAbandonedWalkIsClunkedWhenItsAnswerComesAfterAll) {
