@@ -54,6 +54,13 @@ bool is_stale(const error_code& error) {
   return error == as_error(ENOENT) || error == as_error(ESTALE);
 }
 
+/// Is the fid gone by a Tremove with this outcome? Whatever the server says, it is, unless the
+/// server never saw the request or can't do it.
+bool ended_by_tremove(const error_code& error) {
+  const bool answered = !error || error.category() == proto::server_category();
+  return answered && !is_unsupported(error);
+}
+
 /// Did the server refuse it, so that it surely has not happened?
 bool refused(const error_code& error) {
   return error.category() == proto::server_category() || error == proto::Error::withdrawn ||
@@ -90,7 +97,8 @@ Client::Client(asio::io_context& io, Established established,
       root_(*this, *fids_.acquire()),
       root_qid_(established.parameters.root_qid) {
   connection_.run({.lost = [this](error_code, const std::string& why) { events_.lost(why); },
-                   .settled = [this](const Fids& fids) { on_settled(fids); },
+                   .settled = [this](proto::MessageType request, const Fids& fids,
+                                     error_code error) { on_settled(request, fids, error); },
                    .stray_fid = [this](Fid fid) { on_stray_fid(fid); }});
 }
 
@@ -122,9 +130,14 @@ void Client::send_clunk(Fid fid) {
                     [this, fid](error_code, const proto::Reply&) { fids_.release(fid); });
 }
 
-void Client::on_settled(const Fids& fids) {
+void Client::on_settled(proto::MessageType request, const Fids& fids, error_code error) {
+  const bool gone = request == proto::MessageType::Tremove && ended_by_tremove(error);
   for (const Fid fid : fids) {
-    if (fids_.end(fid))
+    if (!fids_.end(fid))
+      continue;
+    if (gone)
+      fids_.release(fid);
+    else
       send_clunk(fid);
   }
 }
@@ -359,12 +372,9 @@ awaitable<result<FidHandle>> Client::walk_for_removal(Fid directory, std::string
 
 awaitable<error_code> Client::remove(FidHandle target) {
   const auto reply = co_await call(proto::Tremove{.fid = target.fid()});
-  // The fid is gone whatever the server says, unless it never saw the request or can't do it.
-  const error_code error = reply.error();
-  const bool answered = !error || error.category() == proto::server_category();
-  if (answered && !is_unsupported(error))
+  if (ended_by_tremove(reply.error()))
     target.forget();
-  co_return error;
+  co_return reply.error();
 }
 
 awaitable<error_code> Client::rename(Fid old_directory, std::string_view old_name,

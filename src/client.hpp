@@ -160,7 +160,7 @@ class Client {
   result<FidHandle> new_fid();
   void retire(proto::Fid fid);
   void send_clunk(proto::Fid fid);
-  void on_settled(const Fids& fids);
+  void on_settled(proto::MessageType request, const Fids& fids, error_code error);
   void on_stray_fid(proto::Fid fid);
 
   Events events_;

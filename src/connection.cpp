@@ -135,10 +135,12 @@ void Connection::run(Observer observer) {
 
 proto::RequestId Connection::start(proto::Outgoing request, const Fids& fids, Handler handler) {
   multiplexer_.tick(clock_->now());
+  const proto::MessageType type = request.type;
   const proto::RequestId id = multiplexer_.submit(std::move(request));
   while (waiters_.size() <= id.slot)
     waiters_.emplace_back();
   waiters_[id.slot].handler.swap(handler);
+  waiters_[id.slot].request = type;
   waiters_[id.slot].fids = fids;
   schedule_write();
   schedule_delivery();  // it may have failed at once
@@ -225,9 +227,7 @@ void Connection::handle(proto::Event& event) {
       // Its fids stay named until Settled.
       return take_handler(event.id)(event.error, proto::Reply{});
     case Kind::settled:
-      if (observer_.settled)
-        observer_.settled(waiters_[event.id.slot].fids);
-      return;
+      return settle(event.id, event.replied ? event.reply.error : event.error);
     case Kind::late:
       log::debug("{}: a reply came after its Rflush and was dropped", name());
       if (event.created != proto::kNoFid && observer_.stray_fid)
@@ -246,11 +246,16 @@ Connection::Handler Connection::take_handler(proto::RequestId id) {
 
 void Connection::finish(proto::Event& event, error_code error) {
   Handler handler = take_handler(event.id);
-  const Fids fids = waiters_[event.id.slot].fids;
   // First the fids, so that a handler that gives one back finds it unused.
-  if (observer_.settled)
-    observer_.settled(fids);
+  settle(event.id, error);
   std::move(handler)(error, event.reply);
+}
+
+void Connection::settle(proto::RequestId id, error_code error) {
+  if (!observer_.settled)
+    return;
+  const Fids fids = waiters_[id.slot].fids;  // what is sent meanwhile may take the slot
+  observer_.settled(waiters_[id.slot].request, fids, error);
 }
 
 void Connection::schedule_delivery() {

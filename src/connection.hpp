@@ -49,7 +49,8 @@ class Connection {
     /// The connection is over, once. Everything outstanding has got its error already.
     std::function<void(error_code error, const std::string& why)> lost;
     /// The fate of a request that names these fids is known: nothing of it can happen any more.
-    std::function<void(const Fids& fids)> settled;
+    /// `error`: what it came to, also if its caller has gone.
+    std::function<void(proto::MessageType request, const Fids& fids, error_code error)> settled;
     /// A reply came after its Rflush: the server may have this fid all the same.
     std::function<void(proto::Fid fid)> stray_fid;
   };
@@ -92,6 +93,7 @@ class Connection {
     /// Moved by swap() only: Boost 1.81's move assignment takes its argument for a handler to wrap,
     /// without end.
     Handler handler;
+    proto::MessageType request{};
     Fids fids;
   };
 
@@ -102,6 +104,7 @@ class Connection {
   void deliver();
   void handle(proto::Event& event);
   void finish(proto::Event& event, error_code error);
+  void settle(proto::RequestId id, error_code error);
   Handler take_handler(proto::RequestId id);
   void schedule_delivery();
   void arm_timer();

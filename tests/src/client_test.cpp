@@ -364,6 +364,22 @@ TEST_F(ClientTest, AReplyBeforeRflushCountsAndTheNextStepIsNotSent) {
   EXPECT_EQ(**unlinked, proto::Error::withdrawn);
 }
 
+TEST_F(ImpatientClientTest, AFidThatALateRremoveHasEndedIsNotClunked) {
+  const auto unlinked = start(client_.unlink(client_.root(), "a", false));
+  peer_.next();
+  peer_.say("Rlerror tag 0 ecode 95");
+  peer_.next();
+  peer_.say("Rwalk tag 1 qid (0x2a 0 0x0)");
+  EXPECT_EQ(peer_.next(), "Tremove tag 2 fid 1");
+  interrupt();
+  while (!*unlinked)
+    peer_.run();
+  EXPECT_EQ(**unlinked, proto::Error::abandoned);
+  peer_.say("Rremove tag 2");
+  EXPECT_THAT(peer_.all(), IsEmpty());
+  EXPECT_EQ(client_.fids_in_use(), 1U);
+}
+
 TEST_F(OneTagClientTest, ARequestThatWaitedForATagIsSentWhenAReplyFreesOne) {
   const auto first = start(client_.getattr(client_.root()));
   const auto second = start(client_.statfs(client_.root()));
