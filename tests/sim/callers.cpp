@@ -40,15 +40,16 @@ void Callers::start_one() {
     std::string_view name;
     Role role;
   };
-  static constexpr std::array<Entry, 9> kRoles = {{{"look", &Callers::look},
-                                                   {"read", &Callers::read},
-                                                   {"read", &Callers::read},
-                                                   {"write", &Callers::write},
-                                                   {"write", &Callers::write},
-                                                   {"list", &Callers::list},
-                                                   {"copy_fids", &Callers::copy_fids},
-                                                   {"remove", &Callers::create_and_remove},
-                                                   {"bare", nullptr}}};
+  static constexpr std::array<Entry, 10> kRoles = {{{"look", &Callers::look},
+                                                    {"read", &Callers::read},
+                                                    {"read", &Callers::read},
+                                                    {"write", &Callers::write},
+                                                    {"write", &Callers::write},
+                                                    {"list", &Callers::list},
+                                                    {"copy_fids", &Callers::copy_fids},
+                                                    {"remove", &Callers::create_and_remove},
+                                                    {"rename", &Callers::create_and_rename},
+                                                    {"bare", nullptr}}};
   const Entry& entry = kRoles[stage_.dice.below(kRoles.size())];
   Caller& caller = callers_.emplace_back();
   caller.number = callers_.size() - 1;
@@ -259,11 +260,11 @@ awaitable<bool> Callers::read_once(Caller& caller, const OpenFile& file,
   const std::string_view content = node->content;
   const std::string_view expected = content.substr(
       std::min<std::size_t>(offset, length), stream ? std::min<std::size_t>(size, chunk) : size);
-  check_read(caller, file.fid.fid(), done, chars(bytes), expected, !stream);
+  check_read(caller, done, chars(bytes), expected, !stream);
   co_return !done.error || done.error.category() == proto::server_category();
 }
 
-void Callers::check_read(const Caller& caller, Fid, const Transferred& done, std::string_view got,
+void Callers::check_read(const Caller& caller, const Transferred& done, std::string_view got,
                          std::string_view expected, bool exact) {
   check_error(caller, done.error);
   if (done.bytes > expected.size())
@@ -288,13 +289,7 @@ awaitable<std::optional<OpenFile>> Callers::create(Caller& caller, const std::st
   const error_code error = created.error();
   saw(error, fid);
   disturb();
-  const bool exists = stage_.server.find(name) != nullptr;
-  const bool done_nothing = error == proto::Error::cancelled || error == proto::Error::withdrawn ||
-                            error.category() == proto::server_category();
-  if (!error && !exists)
-    complain(caller, "created nothing");
-  if (error && done_nothing && exists && !stage_.server.temper().sloppy)
-    complain(caller, "a create that was not to be has been");
+  check_change(caller, error, stage_.server.find(name) != nullptr);
   if (!check_error(caller, error))
     co_return std::nullopt;
   stage_.record.count(Occurrence::create_checked);
@@ -403,13 +398,16 @@ awaitable<void> Callers::copy_fids(Caller& caller) {
   }
 }
 
+/// True if there is a file of this name then.
+awaitable<bool> Callers::create_empty(Caller& caller, const std::string& name) {
+  const auto file = co_await create(caller, name);
+  co_return file.has_value();
+}
+
 awaitable<void> Callers::create_and_remove(Caller& caller) {
   const std::string name = "brief." + std::to_string(caller.number);
-  {
-    const auto file = co_await create(caller, name);
-    if (!file)
-      co_return;
-  }
+  if (!co_await create_empty(caller, name))
+    co_return;
   FidHandle known;
   if (stage_.dice.chance(300)) {
     auto walked = co_await stage_.client.walk(stage_.client.root(), name);
@@ -422,16 +420,35 @@ awaitable<void> Callers::create_and_remove(Caller& caller) {
       co_await stage_.client.unlink(stage_.client.root(), name, false, std::move(known));
   saw(error, proto::kNoFid);
   disturb();
-  const bool gone = stage_.server.find(name) == nullptr;
-  const bool refused = error.category() == proto::server_category();
-  if (!error && !gone)
-    complain(caller, "removed nothing");
-  if (error && refused && gone)
-    complain(caller, "a removal that was not to be has been");
-  if (!check_error(caller, error, ENOENT))
+  check_change(caller, error, stage_.server.find(name) == nullptr);
+  if (check_error(caller, error, ENOENT))
+    stage_.record.count(stage_.server.temper().has_unlinkat ? Occurrence::removal_checked
+                                                            : Occurrence::tremove_checked);
+}
+
+awaitable<void> Callers::create_and_rename(Caller& caller) {
+  const std::string name = "old." + std::to_string(caller.number);
+  const std::string new_name = "new." + std::to_string(caller.number);
+  if (!co_await create_empty(caller, name))
     co_return;
-  stage_.record.count(stage_.server.temper().has_unlinkat ? Occurrence::removal_checked
-                                                          : Occurrence::tremove_checked);
+  const error_code error =
+      co_await stage_.client.rename(stage_.client.root(), name, stage_.client.root(), new_name);
+  saw(error, proto::kNoFid);
+  disturb();
+  check_change(caller, error, stage_.server.find(new_name) && !stage_.server.find(name));
+  if (check_error(caller, error, ENOENT))
+    stage_.record.count(Occurrence::renaming_checked);
+}
+
+/// A change of names is there if it was reported, and is not if it was refused or never sent.
+void Callers::check_change(const Caller& caller, const error_code& error, bool there) {
+  const bool done_nothing = error == proto::Error::withdrawn ||
+                            (error == proto::Error::cancelled && !stage_.server.temper().sloppy) ||
+                            error.category() == proto::server_category();
+  if (!error && !there)
+    complain(caller, "nothing was changed");
+  if (error && done_nothing && there)
+    complain(caller, "a change that was not to be has been made");
 }
 
 }  // namespace fuse9p::sim

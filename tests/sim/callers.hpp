@@ -76,14 +76,17 @@ class Callers {
   awaitable<void> list(Caller& caller);
   awaitable<void> copy_fids(Caller& caller);
   awaitable<void> create_and_remove(Caller& caller);
+  awaitable<void> create_and_rename(Caller& caller);
 
   awaitable<std::optional<OpenFile>> open_existing(Caller& caller, const std::string& name);
   awaitable<std::optional<OpenFile>> create(Caller& caller, const std::string& name);
+  awaitable<bool> create_empty(Caller& caller, const std::string& name);
   awaitable<bool> read_once(Caller& caller, const OpenFile& file, const test::Tree::NodePtr& node);
   awaitable<bool> write_once(Caller& caller, const OpenFile& file, const test::Tree::NodePtr& node);
 
-  void check_read(const Caller& caller, proto::Fid fid, const Transferred& done,
-                  std::string_view got, std::string_view expected, bool exact);
+  void check_read(const Caller& caller, const Transferred& done, std::string_view got,
+                  std::string_view expected, bool exact);
+  void check_change(const Caller& caller, const error_code& error, bool there);
   bool check_error(const Caller& caller, const error_code& error, int also_allowed = 0);
   void saw(const error_code& error, proto::Fid fid);
   void disturb();

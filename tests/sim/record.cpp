@@ -49,6 +49,7 @@ std::string_view name_of(Occurrence what) {
       "directory checked",
       "removal checked",
       "removal by Tremove checked",
+      "renaming checked",
       "ended quiet, all fids and tags back",
   };
   return kNames[static_cast<std::size_t>(what)];

@@ -59,6 +59,7 @@ enum class Occurrence : std::uint8_t {
   directory_checked,
   removal_checked,
   tremove_checked,
+  renaming_checked,
   ended_quiet,
   count,
 };

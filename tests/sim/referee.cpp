@@ -73,13 +73,14 @@ std::size_t Referee::open() const {
       tags_, [](const TagState& tag) { return tag.use != TagState::Use::free; }));
 }
 
-std::vector<Fid> Referee::fids() const {
-  std::vector<Fid> fids;
-  for (const auto& [fid, state] : fids_) {
-    if (state.is != FidState::Is::absent)
-      fids.push_back(fid);
-  }
-  return fids;
+std::size_t Referee::fids() const {
+  return static_cast<std::size_t>(std::ranges::count_if(
+      fids_, [](const auto& fid) { return fid.second.is != FidState::Is::absent; }));
+}
+
+std::size_t Referee::stray_fids() const {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(fids_, [](const auto& fid) { return fid.second.stray; }));
 }
 
 Fid Referee::fid_of(Tag tag) const {

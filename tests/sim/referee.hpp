@@ -31,7 +31,9 @@ class Referee final : public Observer {
   /// Requests and Tflushes whose answers have not arrived.
   std::size_t open() const;
   /// Fids that, as far as the client can know, exist or may exist.
-  std::vector<proto::Fid> fids() const;
+  std::size_t fids() const;
+  /// Of these, ones made after an Rflush.
+  std::size_t stray_fids() const;
   /// Replies that came after their Rflush.
   std::uint64_t late_replies() const { return late_replies_; }
   /// The fid that the request of this tag names first.

@@ -263,6 +263,22 @@ void Server::perform(OpenFid& fid, const Tunlinkat& request) {
   return error != 0 ? fail(error) : reply(Runlinkat{});
 }
 
+/// All is in the root directory: the second fid that a request names is not looked at.
+void Server::perform(OpenFid& fid, const Trenameat& request) {
+  if (!temper_.has_unlinkat)
+    return fail(EOPNOTSUPP);
+  const int error = tree_.rename(*fid.node, request.oldname, *tree_.root(), request.newname);
+  return error != 0 ? fail(error) : reply(Rrenameat{});
+}
+
+void Server::perform(OpenFid& fid, const Trename& request) {
+  const auto places = tree_.places_of(*fid.node);
+  const int error = places.empty() ? ENOENT
+                                   : tree_.rename(*places[0].directory, places[0].name,
+                                                  *tree_.root(), request.name);
+  return error != 0 ? fail(error) : reply(Rrename{});
+}
+
 void Server::perform(OpenFid&, const Tclunk& request) {
   fids_.erase(request.fid);
   reply(Rclunk{});
@@ -297,13 +313,9 @@ void Server::talk_nonsense() {
   out_ += chars({chosen.data(), chosen.size()});
 }
 
-std::vector<Fid> Server::fids() const {
-  std::vector<Fid> fids;
-  for (const auto& [number, fid] : fids_) {
-    if (!fid->stray)
-      fids.push_back(number);
-  }
-  return fids;
+std::size_t Server::fids() const {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(fids_, [](const auto& fid) { return !fid.second->stray; }));
 }
 
 }  // namespace fuse9p::sim

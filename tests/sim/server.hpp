@@ -27,7 +27,7 @@ struct Temper {
   std::uint32_t answer_too_much = 0;
   std::uint32_t walk_short = 0;
   bool sloppy = false;
-  bool has_unlinkat = true;
+  bool has_unlinkat = true;  ///< and Trenameat
 };
 
 class Server {
@@ -61,7 +61,7 @@ class Server {
   void talk_nonsense();
 
   /// Its fids, without the ones made after an Rflush: nobody need know of those.
-  std::vector<proto::Fid> fids() const;
+  std::size_t fids() const;
   const Temper& temper() const { return temper_; }
 
  private:
@@ -98,6 +98,8 @@ class Server {
   void perform(OpenFid& fid, const proto::Treaddir& request);
   void perform(OpenFid& fid, const proto::Tfsync& request);
   void perform(OpenFid& fid, const proto::Tunlinkat& request);
+  void perform(OpenFid& fid, const proto::Trenameat& request);
+  void perform(OpenFid& fid, const proto::Trename& request);
   void perform(OpenFid& fid, const proto::Tclunk& request);
   void perform(OpenFid& fid, const proto::Tremove& request);
   template <proto::Request T>
