@@ -5,8 +5,7 @@
 
 #include "fuse/node_table.hpp"
 #include "src/client.hpp"
-
-#include <boost/asio/steady_timer.hpp>
+#include "src/wakeup.hpp"
 
 #include <cstdint>
 #include <deque>
@@ -54,9 +53,7 @@ struct DirectoryHandle {
   };
 
   DirectoryHandle(boost::asio::io_context& io, OpenFile opened, NodeRef owner)
-      : file(std::move(opened)), node(std::move(owner)), changed(io) {
-    changed.expires_at(boost::asio::steady_timer::time_point::max());
-  }
+      : file(std::move(opened)), node(std::move(owner)), changed(io) {}
 
   OpenFile file;
   NodeRef node;
@@ -66,7 +63,7 @@ struct DirectoryHandle {
   bool at_end = false;         ///< the server has no more behind read_to
   bool busy = false;           ///< a readdir is under way on it
   std::size_t looking_up = 0;
-  boost::asio::steady_timer changed;  ///< its waiters are woken by cancel()
+  Wakeup changed;
 };
 
 template <class Handle>

@@ -157,7 +157,8 @@ Mount::Mount(asio::io_context& io, Client& client, const Attributes& root, Mount
       settings_(std::move(settings)),
       events_(std::move(events)),
       nodes_(root, [this](Node& node) { fids_.drop(node); }),
-      fids_(nodes_, client_, settings_.max_fids) {
+      fids_(nodes_, client_, settings_.max_fids),
+      unresolved_(io, client_.fates()) {
   nodes_.set_attr_timeout(settings_.attr_timeout);
   fuse_set_log_func(log_libfuse);
   session_ = std::make_unique<Session>(*this, settings_.fuse_options);

@@ -8,6 +8,7 @@
 #include "fuse/handle_table.hpp"
 #include "fuse/node_table.hpp"
 #include "fuse/request.hpp"
+#include "fuse/unresolved.hpp"
 #include "src/client.hpp"
 
 #include <boost/asio/io_context.hpp>
@@ -26,6 +27,7 @@ struct MountSettings {
   std::vector<std::string> fuse_options;  ///< each for an -o of its own
   std::chrono::milliseconds attr_timeout{1000}, entry_timeout{1000}, negative_timeout{0};
   std::chrono::milliseconds interrupt_grace{1000};
+  std::chrono::milliseconds page_timeout{0};  ///< of a read through the page cache; 0: none
   std::size_t max_fids = 100'000;
   bool direct_io = false;           ///< no page cache for any file
   bool ignore_qid_version = false;  ///< when cached data is validated
@@ -62,6 +64,7 @@ class Mount {
   FidCache& fids() { return fids_; }
   HandleTable<FileHandle>& files() { return files_; }
   HandleTable<DirectoryHandle>& directories() { return directories_; }
+  Unresolved& unresolved() { return unresolved_; }
   Device& device() { return *device_; }
   const MountSettings& settings() const { return settings_; }
 
@@ -113,6 +116,7 @@ class Mount {
   FidCache fids_;
   HandleTable<FileHandle> files_;
   HandleTable<DirectoryHandle> directories_;
+  Unresolved unresolved_;
   std::unique_ptr<Session> session_;
   std::unique_ptr<Device> device_;
   std::size_t operations_ = 0;

@@ -91,8 +91,14 @@ awaitable<void> setattr(Mount& mount, Request& request, fuse_ino_t ino, struct s
     co_return request.reply_errno(ESTALE);
   const proto::Tsetattr changes = changes_of(attributes, to_set);
   const auto handle = usable_handle(mount, file);
-  if (const error_code error = co_await change(mount, node, changes, handle))
-    co_return request.reply_error(error);
+  const Change intent = (changes.valid & kSize) != 0 ? size_of(node) : attributes_of(node);
+  if (const bool cleared = co_await mount.unresolved().cleared(intent); !cleared)
+    co_return request.reply_errno(EINTR);
+  const auto mark = mount.unresolved().mark();
+  if (const error_code error = co_await change(mount, node, changes, handle)) {
+    request.reply_error(error);
+    co_return co_await mount.unresolved().settle(intent, mark);
+  }
   // Done. If its result can't be had any more, what we know is told, but not to be relied on.
   const error_code error = co_await refresh(mount, node);
   if (error && !interrupted(error))

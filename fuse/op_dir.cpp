@@ -4,9 +4,6 @@
 #include "proto/text.hpp"
 #include "src/log.hpp"
 
-#include <boost/asio/redirect_error.hpp>
-#include <boost/asio/use_awaitable.hpp>
-
 #include <algorithm>
 #include <cerrno>
 
@@ -28,13 +25,6 @@ constexpr std::uint32_t kWireDirectory = 0200000;  // and O_RDONLY, which is 0
 bool is_sound(std::string_view name) {
   constexpr std::size_t kLongestName = 255;
   return !name.empty() && name.size() <= kLongestName && name.find('/') == std::string_view::npos;
-}
-
-/// Waits until something about the directory has changed.
-awaitable<void> wait(DirectoryHandle& directory) {
-  error_code ignored;
-  co_await directory.changed.async_wait(
-      boost::asio::redirect_error(boost::asio::use_awaitable, ignored));
 }
 
 // ---- names
@@ -116,7 +106,7 @@ awaitable<void> look_up_entry(Mount& mount, Directory directory, std::shared_ptr
   }
   entry->state = Entry::State::done;
   --directory->looking_up;
-  directory->changed.cancel();
+  directory->changed.notify();
 }
 
 /// Keeps the window full: what will be handed out next is looked up already.
@@ -133,11 +123,9 @@ void look_ahead(Mount& mount, const Directory& directory) {
 }
 
 awaitable<void> looked_up(Mount& mount, Directory directory, std::shared_ptr<Entry> entry) {
-  const auto cancellation = co_await boost::asio::this_coro::cancellation_state;
   while (!entry->is_dot() && entry->state != Entry::State::done) {
     look_ahead(mount, directory);
-    co_await wait(*directory);
-    if (cancellation.cancelled() != boost::asio::cancellation_type::none)
+    if (const bool woken = co_await directory->changed.wait(); !woken)
       co_return;
   }
 }
@@ -213,7 +201,7 @@ class Turn {
   Turn& operator=(const Turn&) = delete;
   ~Turn() {
     directory_.busy = false;
-    directory_.changed.cancel();
+    directory_.changed.notify();
   }
 
  private:
@@ -225,10 +213,8 @@ awaitable<void> list(Mount& mount, Request& request, std::size_t size, off_t off
   const Directory directory = mount.directories().find(file->fh);
   if (!directory)
     co_return request.reply_errno(EBADF);
-  const auto cancellation = co_await boost::asio::this_coro::cancellation_state;
   while (directory->busy) {
-    co_await wait(*directory);
-    if (cancellation.cancelled() != boost::asio::cancellation_type::none)
+    if (const bool woken = co_await directory->changed.wait(); !woken)
       co_return request.reply_errno(EINTR);
   }
   const Turn turn(*directory);

@@ -87,6 +87,12 @@ awaitable<result<OpenFile>> open_and_refresh(Mount& mount, NodeRef node, FidHand
                                         interruptible(mount.client().open(std::move(fid), flags)));
   if (!opened)
     co_return opened.error();
+  if (!attributes && interrupted(attributes.error())) {
+    // Open it is, and perhaps truncated: not to be denied any more. What is cached is not trusted.
+    node->cached_content.reset();
+    node->fresh_until = {};
+    co_return std::move(*opened);
+  }
   if (!attributes)
     co_return attributes.error();
   if (!mount.nodes().update(*node, *attributes))
@@ -109,16 +115,27 @@ awaitable<void> open(Mount& mount, Request& request, fuse_ino_t ino, FileInfo fi
     co_return request.reply_errno(ESTALE);
   if (may_be_synthetic(node->attributes))
     request.be_brief();  // its open may block
+  const bool truncate = (file->flags & O_TRUNC) != 0;
+  const Change change = size_of(node);
+  if (truncate) {
+    if (const bool cleared = co_await mount.unresolved().cleared(change); !cleared)
+      co_return request.reply_errno(EINTR);
+  }
+  const auto mark = mount.unresolved().mark();
   const Attributes told = node->attributes;
   auto opened = co_await mount.with_own_fid(node, [&](FidHandle fid) {
     return open_and_refresh(mount, node, std::move(fid), wire_flags(file->flags));
   });
   if (!same_content(told, node->attributes, true))
     mount.forget_attributes(*node);  // or the kernel would read up to the size that it was told
-  if (!opened)
-    co_return request.reply_error(opened.error());
+  if (!opened) {
+    request.reply_error(opened.error());
+    if (truncate)
+      co_await mount.unresolved().settle(change, mark);
+    co_return;
+  }
   const bool keep = pages_are_valid(mount, *node);
-  if ((file->flags & O_TRUNC) != 0) {
+  if (truncate) {
     node->attributes.size = 0;
     node->cached_content.reset();
     node->fresh_until = {};
@@ -134,14 +151,20 @@ awaitable<void> create(Mount& mount, Request& request, fuse_ino_t parent, std::s
   const NodeRef directory = mount.nodes().find(parent);
   if (!directory)
     co_return request.reply_errno(ESTALE);
+  const Change change = name_of(directory, name);
+  if (const bool cleared = co_await mount.unresolved().cleared(change); !cleared)
+    co_return request.reply_errno(EINTR);
+  const auto mark = mount.unresolved().mark();
   const mode_t permissions = mode & ~static_cast<mode_t>(S_IFMT);
   const gid_t gid = group_for(request, *directory);
   auto opened = co_await mount.with_own_fid(directory, [&](FidHandle fid) {
     return mount.client().create(std::move(fid), name, wire_flags(file->flags) | kWireCreate,
                                  permissions, gid);
   });
-  if (!opened)
-    co_return request.reply_error(opened.error());
+  if (!opened) {
+    request.reply_error(opened.error());
+    co_return co_await mount.unresolved().settle(change, mark);
+  }
   // The file exists and is open: an interrupt from here on is no failure any more.
   auto attributes = co_await mount.client().getattr(opened->fid.fid());
   if (!attributes && !interrupted(attributes.error()))
@@ -181,6 +204,9 @@ awaitable<void> read(Mount& mount, Request& request, fuse_ino_t, std::size_t siz
   const bool stream = handle->stream && handle->node->attributes.size == 0;
   if (stream)
     request.be_brief();
+  const auto page_timeout = mount.settings().page_timeout;
+  if (!handle->direct && page_timeout.count() > 0)
+    request.give_up_after(page_timeout);
   // Ours until the reply is out. (Named, as any aggregate in a co_await must be: g++ 12 copies an
   // unnamed one bit by bit.)
   auto memory = std::make_shared_for_overwrite<std::byte[]>(size);
@@ -208,14 +234,21 @@ awaitable<void> write(Mount& mount, Request& request, fuse_ino_t, proto::ConstBu
   if (!handle)
     co_return request.reply_errno(EBADF);
   const auto start = static_cast<std::uint64_t>(offset);
+  const Change change = bytes_of(handle->node, start, start + data.bytes.size());
+  if (const bool cleared = co_await mount.unresolved().cleared(change); !cleared)
+    co_return request.reply_errno(EINTR);
+  const auto mark = mount.unresolved().mark();
   const auto done =
       co_await mount.client().write(handle->file, start, std::move(data), handle->in_order);
   Node& node = *handle->node;
   node.fresh_until = {};
   node.attributes.size = std::max(node.attributes.size, start + done.bytes);
   if (done.bytes == 0)
-    co_return request.reply_error(done.error);
-  request.reply_written(done.bytes);
+    request.reply_error(done.error);
+  else
+    request.reply_written(done.bytes);
+  if (done.error)
+    co_await mount.unresolved().settle(change, mark);
 }
 
 awaitable<void> release(Mount& mount, Request& request, fuse_ino_t, FileInfo file) {

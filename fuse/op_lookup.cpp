@@ -14,6 +14,9 @@ awaitable<result<NodeRef>> look_up(Mount& mount, NodeRef parent, std::string nam
   if (!attributes)
     co_return attributes.error();
   NodeRef node = mount.nodes().remember(*parent, name, *attributes);
+  const Change pending = name_of(parent, name);
+  if (mount.unresolved().blocks(pending))
+    node->fresh_until = {};  // a change that was given up may still take the name
   mount.fids().insert(*node, UserId::mount, std::move(walked->fid));
   co_return node;
 }

@@ -37,11 +37,17 @@ awaitable<void> make(Mount& mount, Request& request, fuse_ino_t parent, std::str
   const NodeRef directory = mount.nodes().find(parent);
   if (!directory)
     co_return request.reply_errno(ESTALE);
+  const Change change = name_of(directory, name);
+  if (const bool cleared = co_await mount.unresolved().cleared(change); !cleared)
+    co_return request.reply_errno(EINTR);
+  const auto mark = mount.unresolved().mark();
   const gid_t gid = group_for(request, *directory);
   const auto qid = co_await mount.with_directory(
       directory, [&](proto::Fid fid) { return use(fid, std::string_view(name), gid); });
-  if (!qid)
-    co_return request.reply_error(qid.error());
+  if (!qid) {
+    request.reply_error(qid.error());
+    co_return co_await mount.unresolved().settle(change, mark);
+  }
   co_await reply_made(mount, request, directory, name, *qid, mode);
 }
 
@@ -58,12 +64,18 @@ awaitable<void> remove(Mount& mount, Request& request, fuse_ino_t parent, std::s
   const NodeRef directory = mount.nodes().find(parent);
   if (!directory)
     co_return request.reply_errno(ESTALE);
+  const Change change = name_of(directory, name);
+  if (const bool cleared = co_await mount.unresolved().cleared(change); !cleared)
+    co_return request.reply_errno(EINTR);
+  const auto mark = mount.unresolved().mark();
   FidHandle target = take_fid_of_name(mount, *directory, name);
   const error_code error = co_await mount.with_directory(directory, [&](proto::Fid fid) {
     return mount.client().unlink(fid, name, directory_wanted, std::move(target));
   });
-  if (error)
-    co_return request.reply_error(error);
+  if (error) {
+    request.reply_error(error);
+    co_return co_await mount.unresolved().settle(change, mark);
+  }
   if (const NodeRef gone = mount.nodes().unlink(*directory, name)) {
     mount.fids().drop(*gone);  // its path may be nobody's now, or another name's
     gone->attributes.nlink -= gone->attributes.nlink > 0 ? 1 : 0;
@@ -124,13 +136,19 @@ awaitable<void> link(Mount& mount, Request& request, fuse_ino_t ino, fuse_ino_t 
   const NodeRef directory = mount.nodes().find(new_parent);
   if (!node || !directory)
     co_return request.reply_errno(ESTALE);
+  const Change change = name_of(directory, new_name);
+  if (const bool cleared = co_await mount.unresolved().cleared(change); !cleared)
+    co_return request.reply_errno(EINTR);
+  const auto mark = mount.unresolved().mark();
   const auto file = co_await mount.fids().acquire(node, UserId::mount);
   if (!file)
     co_return request.reply_error(file.error());
   const error_code error = co_await mount.with_directory(
       directory, [&](proto::Fid fid) { return mount.client().link(fid, file->fid(), new_name); });
-  if (error)
-    co_return request.reply_error(error);
+  if (error) {
+    request.reply_error(error);
+    co_return co_await mount.unresolved().settle(change, mark);
+  }
   mount.nodes().add_link(*node, *directory, new_name);
   const error_code refreshed = co_await refresh(mount, node);
   if (refreshed && !interrupted(refreshed))
@@ -158,6 +176,11 @@ awaitable<void> rename(Mount& mount, Request& request, fuse_ino_t parent, std::s
   const NodeRef to = mount.nodes().find(new_parent);
   if (!from || !to)
     co_return request.reply_errno(ESTALE);
+  const Change leaving = name_of(from, name);
+  const Change arriving = name_of(to, new_name);
+  if (const bool cleared = co_await mount.unresolved().cleared(leaving, arriving); !cleared)
+    co_return request.reply_errno(EINTR);
+  const auto mark = mount.unresolved().mark();
   const auto target = co_await mount.fids().acquire(to, UserId::mount);
   if (!target)
     co_return request.reply_error(target.error());
@@ -165,8 +188,10 @@ awaitable<void> rename(Mount& mount, Request& request, fuse_ino_t parent, std::s
   const error_code error = co_await mount.with_directory(from, [&](proto::Fid fid) {
     return mount.client().rename(fid, name, target->fid(), new_name, std::move(source));
   });
-  if (error)
-    co_return request.reply_error(error);
+  if (error) {
+    request.reply_error(error);
+    co_return co_await mount.unresolved().settle(leaving, arriving, mark);
+  }
   Node* moved = from->child(name);
   Node* replaced = to->child(new_name);
   if (moved != nullptr && moved == replaced)  // two names of one file: rename(2) does nothing

@@ -74,10 +74,25 @@ void Request::check_again() {
   });
 }
 
+void Request::give_up_after(std::chrono::milliseconds limit) {
+  limit_ = std::make_unique<asio::steady_timer>(io_, limit);
+  limit_->async_wait([weak = weak_from_this(), limit](const error_code& error) {
+    const auto alive = weak.lock();
+    if (error || !alive || alive->replied())
+      return;
+    log::warn("a read has waited for {} ms without an answer and is given up (page_timeout)",
+              limit.count());
+    alive->given_up_ = true;
+    alive->cancel_.emit(asio::cancellation_type::total);
+  });
+}
+
 /// After this libfuse has forgotten the request, whatever the kernel says.
 fuse_req_t Request::take() {
-  if (timer_)
-    timer_->cancel();
+  for (const auto* timer : {&timer_, &limit_}) {
+    if (*timer)
+      (*timer)->cancel();
+  }
   return std::exchange(request_, nullptr);
 }
 
@@ -91,6 +106,8 @@ void Request::reply_error(const error_code& error) {
 }
 
 void Request::reply_errno(int number) {
+  if (given_up_ && number == EINTR)
+    number = EIO;  // nobody has interrupted it
   trace(number);
   fuse_reply_err(take(), number);
 }

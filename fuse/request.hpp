@@ -34,6 +34,8 @@ class Request : public std::enable_shared_from_this<Request> {
   boost::asio::cancellation_slot slot() { return cancel_.slot(); }
   /// Patience::grace is the default.
   void be_brief() { patience_ = kBriefPatience; }
+  /// Bounds the wait for the server: beyond it the request is given up, and the answer is EIO.
+  void give_up_after(std::chrono::milliseconds limit);
 
   uid_t uid() const { return context_.uid; }
   gid_t gid() const { return context_.gid; }
@@ -73,6 +75,8 @@ class Request : public std::enable_shared_from_this<Request> {
   std::chrono::milliseconds patience_;
   boost::asio::cancellation_signal cancel_;
   std::unique_ptr<boost::asio::steady_timer> timer_;  // only once a signal came
+  std::unique_ptr<boost::asio::steady_timer> limit_;
+  bool given_up_ = false;
 };
 
 }  // namespace fuse9p::fs

@@ -178,6 +178,7 @@ class Multiplexer {
   /// Requests whose caller has gone, but whose tag has not come back.
   std::size_t unresolved() const { return unresolved_; }
   std::size_t tags_in_use() const { return tags_.in_use(); }
+  std::size_t tags_quarantined() const { return tags_.quarantined(); }
   Dialect dialect() const { return dialect_; }
   std::uint32_t msize() const { return msize_; }
 

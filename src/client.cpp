@@ -93,12 +93,15 @@ void FidHandle::forget() {
 Client::Client(asio::io_context& io, Established established,
                const proto::MultiplexerLimits& limits, Events events, std::unique_ptr<Clock> clock)
     : events_(std::move(events)),
+      fates_(io),
       connection_(io, std::move(established), limits, std::move(clock)),
       root_(*this, *fids_.acquire()),
       root_qid_(established.parameters.root_qid) {
-  connection_.run({.lost = [this](error_code, const std::string& why) { events_.lost(why); },
+  connection_.run({.lost = [this](error_code, const std::string& why) { on_lost(why); },
                    .settled = [this](proto::MessageType request, const Fids& fids,
                                      error_code error) { on_settled(request, fids, error); },
+                   .given_up = [this](proto::RequestId id) { fates_.given_up(id); },
+                   .known = [this](proto::RequestId id) { fates_.known(id); },
                    .stray_fid = [this](Fid fid) { on_stray_fid(fid); }});
 }
 
@@ -128,6 +131,11 @@ void Client::send_clunk(Fid fid) {
     return;
   connection_.start(proto::outgoing(proto::Tclunk{fid}, connection_.dialect()), {},
                     [this, fid](error_code, const proto::Reply&) { fids_.release(fid); });
+}
+
+void Client::on_lost(const std::string& why) {
+  fates_.all_known();
+  events_.lost(why);
 }
 
 void Client::on_settled(proto::MessageType request, const Fids& fids, error_code error) {

@@ -11,6 +11,7 @@
 #include "proto/fid_pool.hpp"
 #include "src/attributes.hpp"
 #include "src/connection.hpp"
+#include "src/fates.hpp"
 
 #include <memory>
 #include <string_view>
@@ -92,6 +93,8 @@ class Client {
   /// Data bytes that one message carries on a file of this iounit: a page multiple where possible.
   std::uint32_t chunk(std::uint32_t iounit) const;
   std::size_t fids_in_use() const { return fids_.in_use(); }
+  /// What became of requests whose outcome was proto::Error::abandoned.
+  Fates& fates() { return fates_; }
 
   // ---- finding: walk(5)
   /// One name below `from`, which is not open.
@@ -160,10 +163,12 @@ class Client {
   result<FidHandle> new_fid();
   void retire(proto::Fid fid);
   void send_clunk(proto::Fid fid);
+  void on_lost(const std::string& why);
   void on_settled(proto::MessageType request, const Fids& fids, error_code error);
   void on_stray_fid(proto::Fid fid);
 
   Events events_;
+  Fates fates_;
   proto::FidPool fids_;
   Connection connection_;
   FidHandle root_;

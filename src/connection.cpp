@@ -129,12 +129,12 @@ Connection::~Connection() {
 
 void Connection::run(Observer observer) {
   observer_ = std::move(observer);
-  multiplexer_.tick(clock_->now());
+  begin_turn();
   read();
 }
 
 proto::RequestId Connection::start(proto::Outgoing request, const Fids& fids, Handler handler) {
-  multiplexer_.tick(clock_->now());
+  begin_turn();
   const proto::MessageType type = request.type;
   const proto::RequestId id = multiplexer_.submit(std::move(request));
   while (waiters_.size() <= id.slot)
@@ -142,6 +142,7 @@ proto::RequestId Connection::start(proto::Outgoing request, const Fids& fids, Ha
   waiters_[id.slot].handler.swap(handler);
   waiters_[id.slot].request = type;
   waiters_[id.slot].fids = fids;
+  waiters_[id.slot].since = turn_;
   schedule_write();
   schedule_delivery();  // it may have failed at once
   arm_timer();          // or wait for a tag that comes free by time
@@ -149,7 +150,7 @@ proto::RequestId Connection::start(proto::Outgoing request, const Fids& fids, Ha
 }
 
 void Connection::cancel(proto::RequestId id) {
-  multiplexer_.tick(clock_->now());
+  begin_turn();
   multiplexer_.cancel(id);
   schedule_write();
   schedule_delivery();
@@ -187,7 +188,7 @@ void Connection::read() {
 void Connection::on_read(error_code error, std::size_t bytes) {
   if (lost_)
     return;
-  multiplexer_.tick(clock_->now());
+  begin_turn();
   multiplexer_.received(bytes);
   deliver();
   if (lost_)
@@ -224,10 +225,15 @@ void Connection::handle(proto::Event& event) {
       return finish(event, event.error);
     case Kind::abandoned:
       watch_health();
+      if (observer_.given_up)
+        observer_.given_up(event.id);
       // Its fids stay named until Settled.
       return take_handler(event.id)(event.error, proto::Reply{});
     case Kind::settled:
-      return settle(event.id, event.replied ? event.reply.error : event.error);
+      settle(event.id, event.replied ? event.reply.error : event.error);
+      if (observer_.known)
+        observer_.known(event.id);
+      return;
     case Kind::late:
       log::debug("{}: a reply came after its Rflush and was dropped", name());
       if (event.created != proto::kNoFid && observer_.stray_fid)
@@ -241,6 +247,7 @@ void Connection::handle(proto::Event& event) {
 Connection::Handler Connection::take_handler(proto::RequestId id) {
   Handler handler;
   handler.swap(waiters_[id.slot].handler);
+  longest_wait_ = std::max(longest_wait_, turn_ - waiters_[id.slot].since);
   return handler;
 }
 
@@ -310,6 +317,20 @@ void Connection::write() {
 
 // ---- time and end
 
+void Connection::begin_turn() {
+  turn_ = clock_->now();
+  multiplexer_.tick(turn_);
+}
+
+proto::Duration Connection::longest_wait() const {
+  proto::Duration longest = longest_wait_;
+  for (const Waiter& waiter : waiters_) {
+    if (waiter.handler)
+      longest = std::max(longest, clock_->now() - waiter.since);
+  }
+  return longest;
+}
+
 void Connection::arm_timer() {
   const auto deadline = multiplexer_.deadline();
   if (!deadline || (armed_ && *armed_ <= *deadline))
@@ -323,7 +344,7 @@ void Connection::arm_timer() {
 
 void Connection::tick() {
   armed_.reset();
-  multiplexer_.tick(clock_->now());
+  begin_turn();
   schedule_write();
   deliver();
   arm_timer();

@@ -51,6 +51,10 @@ class Connection {
     /// The fate of a request that names these fids is known: nothing of it can happen any more.
     /// `error`: what it came to, also if its caller has gone.
     std::function<void(proto::MessageType request, const Fids& fids, error_code error)> settled;
+    /// The request was abandoned: its caller has gone, and the server may still do it.
+    std::function<void(proto::RequestId id)> given_up;
+    /// Of one that was given up: it is settled now.
+    std::function<void(proto::RequestId id)> known;
     /// A reply came after its Rflush: the server may have this fid all the same.
     std::function<void(proto::Fid fid)> stray_fid;
   };
@@ -82,8 +86,12 @@ class Connection {
   void close(error_code error, const std::string& why);
 
   bool is_open() const { return !lost_; }
+  /// Nothing is awaited from the server.
+  bool is_idle() const { return multiplexer_.outstanding() == 0 && multiplexer_.unresolved() == 0; }
   proto::Dialect dialect() const { return multiplexer_.dialect(); }
   std::uint32_t msize() const { return multiplexer_.msize(); }
+  /// The longest time that a caller has waited for an outcome, or waits now.
+  proto::Duration longest_wait() const;
   const proto::Multiplexer& multiplexer() const { return multiplexer_; }
   const std::string& name() const { return transport_.name(); }
   boost::asio::io_context& io() { return io_; }
@@ -95,6 +103,7 @@ class Connection {
     Handler handler;
     proto::MessageType request{};
     Fids fids;
+    proto::TimePoint since;
   };
 
   void read();
@@ -107,6 +116,7 @@ class Connection {
   void settle(proto::RequestId id, error_code error);
   Handler take_handler(proto::RequestId id);
   void schedule_delivery();
+  void begin_turn();
   void arm_timer();
   void tick();
   void watch_health();
@@ -121,6 +131,8 @@ class Connection {
   error_code lost_;
   bool write_scheduled_ = false, waiting_writable_ = false, delivery_scheduled_ = false;
   bool delivering_ = false, sick_ = false;
+  proto::TimePoint turn_{};  // when this turn of the loop began
+  proto::Duration longest_wait_{};
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for what was posted
 };
 

@@ -7,6 +7,15 @@
 
 #include <chrono>
 
+#ifdef __SANITIZE_THREAD__
+/// libspdlog is not compiled with ThreadSanitizer, which does not see the reference counts in there
+/// that order the sink thread's last use of the logger and the main thread's end of it.
+extern "C" const char* __tsan_default_suppressions();
+const char* __tsan_default_suppressions() {
+  return "race:^spdlog::";
+}
+#endif
+
 namespace fuse9p::log {
 namespace {
 

@@ -3,6 +3,7 @@
 
 #include "fuse/errno.hpp"
 #include "fuse/mount.hpp"
+#include "fuse/statistics.hpp"
 #include "src/client.hpp"
 #include "src/daemon.hpp"
 #include "src/exit_code.hpp"
@@ -35,7 +36,10 @@ constexpr std::chrono::seconds kDrainTimeout{2};
 class Program {
  public:
   Program(Options options, Background& background)
-      : options_(std::move(options)), background_(background), signals_(io_) {}
+      : options_(std::move(options)),
+        background_(background),
+        signals_(io_),
+        report_(io_, SIGUSR1) {}
 
   /// The exit code.
   int run() {
@@ -101,6 +105,7 @@ class Program {
                                .entry_timeout = options_.entry_timeout,
                                .negative_timeout = options_.negative_timeout,
                                .interrupt_grace = options_.interrupt_grace,
+                               .page_timeout = options_.page_timeout,
                                .max_fids = options_.maxfids,
                                .direct_io = options_.direct_io,
                                .ignore_qid_version = options_.ignore_qid_version};
@@ -123,6 +128,7 @@ class Program {
   }
 
   void wait_for_signals() {
+    report_on_signal();
     for (const int signal : {SIGINT, SIGTERM, SIGHUP})
       signals_.add(signal);
     signals_.async_wait([this](const error_code& error, int signal) {
@@ -130,6 +136,16 @@ class Program {
         return;
       log::info("ended by SIG{}", ::sigabbrev_np(signal));
       stop();
+    });
+  }
+
+  void report_on_signal() {
+    report_.async_wait([this](const error_code& error, int) {
+      if (error)
+        return;
+      if (mount_)
+        log::info("{}", fs::statistics(*mount_));
+      report_on_signal();
     });
   }
 
@@ -148,17 +164,27 @@ class Program {
       io_.stop();
   }
 
-  /// The mount point first, so that nobody asks any more; then the connection, which ends what
-  /// still waits for an answer.
+  /// Turns the loop until `done()`, for at most that long.
+  template <class Done>
+  void run_until(std::chrono::milliseconds limit, Done done) {
+    const auto until = std::chrono::steady_clock::now() + limit;
+    io_.restart();
+    while (!done() && std::chrono::steady_clock::now() < until)
+      io_.run_one_until(until);
+  }
+
+  /// The mount point first, so that nobody asks any more; then, as long as a flush may take, what
+  /// the server still has to do for us; then the connection, which ends what still waits.
   void take_down() {
     stopping_ = true;
     mount_->unmount();
-    client_->connection().close(proto::Error::connection_lost, "unmounted");
     signals_.cancel();
-    const auto until = std::chrono::steady_clock::now() + kDrainTimeout;
-    io_.restart();
-    while (mount_->operations() > 0 && std::chrono::steady_clock::now() < until)
-      io_.run_one_for(kDrainTimeout);
+    report_.cancel();
+    Connection& connection = client_->connection();
+    run_until(options_.flush_timeout,
+              [&] { return !connection.is_open() || connection.is_idle(); });
+    connection.close(proto::Error::connection_lost, "unmounted");
+    run_until(kDrainTimeout, [&] { return mount_->operations() == 0; });
     log::info("{}: unmounted", options_.mountpoint);
     if (mount_->operations() == 0)
       return;
@@ -172,7 +198,7 @@ class Program {
   Options options_;
   Background& background_;
   boost::asio::io_context io_{1};
-  boost::asio::signal_set signals_;
+  boost::asio::signal_set signals_, report_;
   std::optional<Client> client_;
   Attributes root_;
   std::optional<fs::Mount> mount_;

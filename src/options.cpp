@@ -191,6 +191,10 @@ void set_interrupt_grace(Options& options, std::string_view value) {
   set_time<&Options::interrupt_grace>(options, value, milliseconds{0}, kMaxWait);
 }
 
+void set_page_timeout(Options& options, std::string_view value) {
+  set_time<&Options::page_timeout>(options, value, milliseconds{0}, kMaxWait);
+}
+
 void set_locktimeout(Options& options, std::string_view value) {
   if (!parse_seconds(value))
     throw UsageError("must be a number of seconds");
@@ -397,6 +401,10 @@ constexpr std::array kTable = std::to_array<OptionSpec>({
      "How long calls on metadata and regular files "
      "disregard a signal that does not end the process.",
      kCaching, set_interrupt_grace},
+    {"page_timeout", seconds, "SECONDS", "0",
+     "How long a read through the page cache waits for "
+     "the server before it fails with EIO; 0: for ever.",
+     kCaching, set_page_timeout},
 
     {"allow_other", flag, "", "", "Let other users in.", kMount,
      set_and_pass_on<"allow_other", &Options::allow_other>},

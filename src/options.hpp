@@ -74,6 +74,7 @@ struct Options {           // NOLINT(clang-analyzer-optin.performance.Padding)
   std::chrono::milliseconds negative_timeout{0};
   std::chrono::milliseconds flush_timeout{2'000};
   std::chrono::milliseconds interrupt_grace{1'000};
+  std::chrono::milliseconds page_timeout{0};  ///< 0: none
 
   bool read_only = false;
   bool allow_other = false;

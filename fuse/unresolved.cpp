@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+#include "fuse/unresolved.hpp"
+
+#include <algorithm>
+
+namespace fuse9p::fs {
+namespace {
+
+bool overlap(const Change& one, const Change& other) {
+  if (one.node->id() != other.node->id() || one.what != other.what)
+    return false;
+  switch (one.what) {
+    case Change::What::bytes:
+      return one.begin < other.end && other.begin < one.end;
+    case Change::What::name:
+      return one.name == other.name;
+    case Change::What::attributes:
+      return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+bool Unresolved::blocks(const Change& change) const {
+  return std::ranges::any_of(changes_,
+                             [&](const Change& earlier) { return overlap(earlier, change); });
+}
+
+awaitable<bool> Unresolved::cleared(const Change& one, const Change& other) {
+  while (blocks(one) || blocks(other)) {
+    if (const bool woken = co_await changed_.wait(); !woken)
+      co_return false;
+  }
+  co_return true;
+}
+
+awaitable<void> Unresolved::settle(const Change& one, const Change& other, Fates::Mark mark) {
+  if (!fates_.unknown_since(mark))
+    co_return;
+  const auto first = changes_.insert(changes_.end(), one);
+  const auto second = changes_.insert(changes_.end(), other);
+  co_await fates_.known_since(mark);
+  changes_.erase(first);
+  changes_.erase(second);
+  changed_.notify();
+}
+
+}  // namespace fuse9p::fs

@@ -1,0 +1,3 @@
+// SPDX-License-Identifier: MIT
+// Boost.JSON's body, compiled once.
+#include <boost/json/src.hpp>
