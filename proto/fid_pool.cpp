@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <utility>
 
 namespace fuse9p::proto {
 
@@ -20,12 +21,15 @@ std::optional<Fid> FidPool::acquire() {
   return fid;
 }
 
-bool FidPool::seize(Fid fid) {
-  const auto found = std::find(free_.begin(), free_.end(), fid);
-  if (found == free_.end())
+bool FidPool::doubt(Fid fid) {
+  if (to_int(fid) >= fids_.size())
     return false;
-  free_.erase(found);
-  at(fid).state = State::live;
+  if (at(fid).state != State::free) {
+    at(fid).doubted = true;
+    return false;
+  }
+  free_.erase(std::find(free_.begin(), free_.end(), fid));
+  at(fid).state = State::clunking;
   ++in_use_;
   return true;
 }
@@ -40,10 +44,8 @@ bool FidPool::end(Fid fid) {
   assert(record.requests > 0);
   if (--record.requests > 0)
     return false;
-  if (record.state == State::released) {
-    set_free(fid);
-    return false;
-  }
+  if (record.state == State::released)
+    return !set_free(fid);
   if (record.state != State::retired)
     return false;
   record.state = State::clunking;
@@ -57,19 +59,26 @@ bool FidPool::retire(Fid fid) {
   return record.state == State::clunking;
 }
 
-void FidPool::release(Fid fid) {
+bool FidPool::release(Fid fid) {
   Record& record = at(fid);
   assert(record.state != State::free);
-  if (record.requests > 0)
-    record.state = State::released;
-  else
-    set_free(fid);
+  if (record.requests == 0)
+    return !set_free(fid);
+  record.state = State::released;
+  return false;
 }
 
-void FidPool::set_free(Fid fid) {
-  at(fid).state = State::free;
+/// False, and it is clunked once more, if the server may have it all the same.
+bool FidPool::set_free(Fid fid) {
+  Record& record = at(fid);
+  if (std::exchange(record.doubted, false)) {
+    record.state = State::clunking;
+    return false;
+  }
+  record.state = State::free;
   free_.push_back(fid);
   --in_use_;
+  return true;
 }
 
 }  // namespace fuse9p::proto

@@ -26,8 +26,10 @@ class FidPool {
   /// A number that was used before, the one freed longest ago; else the next. None at the limit.
   std::optional<Fid> acquire();
 
-  /// Takes this very number if it was handed out before and is free now.
-  bool seize(Fid fid);
+  /// A reply that came too late may have made this fid on the server behind our back. True: the
+  /// number was free and is held now; send a Tclunk. If it is in use by now, it gets one more
+  /// Tclunk before it is free: release() or end() will say so.
+  [[nodiscard]] bool doubt(Fid fid);
 
   /// A request that names `fid` goes out, and its fate is known. end() says whether the fid was
   /// retired meanwhile and its Tclunk is now due.
@@ -38,8 +40,9 @@ class FidPool {
   [[nodiscard]] bool retire(Fid fid);
 
   /// The server has no such fid (any more): Rclunk came, or the request that would have made it
-  /// failed. Unresolved requests that name it keep the number until their end().
-  void release(Fid fid);
+  /// failed. Unresolved requests that name it keep the number until their end(). True: it is in
+  /// doubt; send a Tclunk first.
+  bool release(Fid fid);
 
   std::size_t in_use() const { return in_use_; }
   bool is_free(Fid fid) const {
@@ -51,10 +54,11 @@ class FidPool {
   struct Record {
     State state = State::free;
     std::uint32_t requests = 0;
+    bool doubted = false;
   };
 
   Record& at(Fid fid) { return fids_[to_int(fid)]; }
-  void set_free(Fid fid);
+  bool set_free(Fid fid);
 
   std::uint32_t limit_;
   std::vector<Record> fids_;

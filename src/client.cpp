@@ -85,7 +85,7 @@ void FidHandle::reset() {
 
 void FidHandle::forget() {
   if (Client* client = std::exchange(client_, nullptr))
-    client->fids_.release(fid_);
+    client->release(fid_);
 }
 
 // ---- Client
@@ -125,12 +125,17 @@ void Client::retire(Fid fid) {
     send_clunk(fid);
 }
 
+void Client::release(Fid fid) {
+  if (fids_.release(fid))
+    send_clunk(fid);
+}
+
 /// The number is free when the answer is here, whatever it says.
 void Client::send_clunk(Fid fid) {
   if (!connection_.is_open())
     return;
   connection_.start(proto::outgoing(proto::Tclunk{fid}, connection_.dialect()), {},
-                    [this, fid](error_code, const proto::Reply&) { fids_.release(fid); });
+                    [this, fid](error_code, const proto::Reply&) { release(fid); });
 }
 
 void Client::on_lost(const std::string& why) {
@@ -144,17 +149,16 @@ void Client::on_settled(proto::MessageType request, const Fids& fids, error_code
     if (!fids_.end(fid))
       continue;
     if (gone)
-      fids_.release(fid);
+      release(fid);
     else
       send_clunk(fid);
   }
 }
 
-/// A server that answered after its Rflush may have made the fid behind our back. If the number is
-/// in use by now it was made anew, and is better left alone.
+/// A server that answered after its Rflush may have made the fid behind our back.
 void Client::on_stray_fid(Fid fid) {
-  if (fids_.seize(fid))
-    retire(fid);
+  if (fids_.doubt(fid))
+    send_clunk(fid);
 }
 
 // ---- calls

@@ -162,6 +162,7 @@ class Client {
 
   result<FidHandle> new_fid();
   void retire(proto::Fid fid);
+  void release(proto::Fid fid);
   void send_clunk(proto::Fid fid);
   void on_lost(const std::string& why);
   void on_settled(proto::MessageType request, const Fids& fids, error_code error);

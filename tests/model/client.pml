@@ -70,7 +70,7 @@ byte fid_state[FIDS];
 byte fid_requests[FIDS];
 bit held[FIDS];                 /* somebody has a FidHandle and uses it */
 bit due[FIDS];                  /* a Tclunk is */
-bit doubted[FIDS];              /* STRAY_REMEMBERED only: there may be a stray fid of this number */
+bit doubted[FIDS];              /* there may be a stray fid of this number */
 byte maker[FIDS];               /* id of the Twalk it was acquired for: for assertions only */
 #endif
 
@@ -221,7 +221,7 @@ inline on_stray_fid(a_fid) {
     retire_fid(a_fid)
   :: else ->
     reached(REUSED_IN_QUARANTINE);
-#ifdef STRAY_REMEMBERED
+#ifndef BUG_STRAY_FORGOTTEN
     doubted[a_fid] = 1;
 #endif
     skip

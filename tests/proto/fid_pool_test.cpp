@@ -111,34 +111,41 @@ TEST(FidPool, FidThatWasNeverMadeNeedsNoTclunk) {
   EXPECT_TRUE(pool.is_free(newfid));
 }
 
-TEST(FidPool, FreeNumberMayBeSeizedOutOfItsTurn) {
+TEST(FidPool, FreeNumberInDoubtIsClunkedOutOfItsTurn) {
   FidPool pool;
   const Fid one = acquire(pool), two = acquire(pool);
   clunk(pool, one);
   clunk(pool, two);
-  EXPECT_TRUE(pool.seize(two));
+  EXPECT_TRUE(pool.doubt(two));
   EXPECT_EQ(pool.in_use(), 1U);
   EXPECT_EQ(acquire(pool), one);
   EXPECT_NE(acquire(pool), two);
-  clunk(pool, two);
+  EXPECT_FALSE(pool.release(two));
   EXPECT_TRUE(pool.is_free(two));
 }
 
-TEST(FidPool, NumberThatIsNotFreeIsNotSeized) {
+TEST(FidPool, NumberInUseThatIsInDoubtGetsOneMoreTclunkBeforeItIsFree) {
   FidPool pool;
   const Fid live = acquire(pool), clunking = acquire(pool), named = acquire(pool);
   EXPECT_TRUE(pool.retire(clunking));
   pool.begin(named);
-  pool.release(named);
+  EXPECT_FALSE(pool.release(named));
   for (const Fid fid : {live, clunking, named})
-    EXPECT_FALSE(pool.seize(fid)) << to_int(fid);
+    EXPECT_FALSE(pool.doubt(fid)) << to_int(fid);
+  EXPECT_TRUE(pool.release(live));      // refused: "fid in use"
+  EXPECT_TRUE(pool.release(clunking));  // Rclunk
+  EXPECT_TRUE(pool.end(named));
   EXPECT_EQ(pool.in_use(), 3U);
+  for (const Fid fid : {live, clunking, named}) {
+    EXPECT_FALSE(pool.release(fid)) << to_int(fid);
+    EXPECT_TRUE(pool.is_free(fid)) << to_int(fid);
+  }
 }
 
-TEST(FidPool, NumberThatWasNeverHandedOutIsNotSeized) {
+TEST(FidPool, NumberThatWasNeverHandedOutIsNotInDoubt) {
   FidPool pool;
-  EXPECT_FALSE(pool.seize(Fid{0}));
-  EXPECT_FALSE(pool.seize(kNoFid));
+  EXPECT_FALSE(pool.doubt(Fid{0}));
+  EXPECT_FALSE(pool.doubt(kNoFid));
 }
 
 TEST(FidPool, CountsLiveAndUnresolvedFids) {

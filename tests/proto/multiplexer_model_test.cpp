@@ -367,22 +367,26 @@ class Model {
   void handle_fid(const Request& request, const Event& event) {
     using What = Event::Kind;
     if (request.kind == Kind::clunk && event.kind == What::replied)
-      fids_.release(request.clunked);
+      free(request.clunked);
     if (request.kind != Kind::walk)
       return;
     if (event.kind != What::abandoned && fids_.end(request.newfid))
       clunk(request.newfid);
     if (event.kind == What::cancelled && !event.sent)
-      fids_.release(request.newfid);
+      free(request.newfid);
     else if (event.kind != What::settled)
       retire(request.newfid);
   }
-  /// Made behind our back; if the number is in use by now it was made anew, and is left alone.
+  void free(Fid fid) {
+    if (fids_.release(fid))
+      clunk(fid);
+  }
+  /// Made behind our back; a number that is in use by now is clunked once more at its end.
   void handle_stray_fid(Fid fid) {
-    if (fid == kNoFid || !fids_.seize(fid))
+    if (fid == kNoFid || !fids_.doubt(fid))
       return;
     fid_there_[to_int(fid)] = true;
-    retire(fid);
+    clunk(fid);
   }
 
   void conclude(std::size_t i, Event::Kind kind) {
