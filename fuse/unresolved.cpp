@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "fuse/unresolved.hpp"
 
+#include <boost/asio/cancellation_state.hpp>
+#include <boost/asio/this_coro.hpp>
+
 #include <algorithm>
 
 namespace fuse9p::fs {
@@ -38,6 +41,8 @@ awaitable<bool> Unresolved::cleared(const Change& one, const Change& other) {
 awaitable<void> Unresolved::settle(const Change& one, const Change& other, Fates::Mark mark) {
   if (!fates_.unknown_since(mark))
     co_return;
+  // The interrupt that brought us here has had its effect: the caller has gone.
+  co_await boost::asio::this_coro::reset_cancellation_state(boost::asio::disable_cancellation());
   const auto first = changes_.insert(changes_.end(), one);
   const auto second = changes_.insert(changes_.end(), other);
   co_await fates_.known_since(mark);

@@ -54,7 +54,7 @@ class Unresolved {
   /// For those that come before a change is asked for.
   Fates::Mark mark() const { return fates_.mark(); }
   /// When a change has ended, its caller been told: if the server may still have it, whatever
-  /// `mark` was then, others wait until it is known. Returns when it is.
+  /// `mark` was then, others wait until it is known. Returns when it is; nothing interrupts it.
   awaitable<void> settle(const Change& change, Fates::Mark mark) {
     return settle(change, change, mark);
   }

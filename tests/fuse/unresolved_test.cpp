@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "fuse/unresolved.hpp"
 
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <gtest/gtest.h>
 
@@ -119,6 +121,35 @@ TEST_F(UnresolvedTest, TheFatesOfAllThatOverlapMustBeKnown) {
   fates_.known(kOtherRequest);
   run();
   EXPECT_EQ(*outcome, true);
+}
+
+TEST_F(UnresolvedTest, AnOperationThatWasInterruptedStillHoldsOthersUp) {
+  boost::asio::cancellation_signal interrupt;
+  const auto mark = unresolved_.mark();
+  bool ended = false;
+  const auto operation = [&]() -> boost::asio::awaitable<void> {
+    co_await boost::asio::this_coro::reset_cancellation_state(
+        boost::asio::enable_total_cancellation());
+    co_await boost::asio::this_coro::throw_if_cancelled(false);
+    Wakeup never(io_);
+    co_await never.wait();
+    const Change change = size_of(file_);
+    co_await unresolved_.settle(change, mark);
+    ended = true;
+  };
+  boost::asio::co_spawn(
+      io_, operation,
+      boost::asio::bind_cancellation_slot(
+          interrupt.slot(), [](const std::exception_ptr& error) { EXPECT_EQ(error, nullptr); }));
+  run();
+  fates_.given_up(kRequest);
+  interrupt.emit(boost::asio::cancellation_type::total);
+  run();
+  EXPECT_TRUE(unresolved_.blocks(size_of(file_)));
+  fates_.known(kRequest);
+  run();
+  EXPECT_TRUE(ended);
+  EXPECT_FALSE(unresolved_.blocks(size_of(file_)));
 }
 
 TEST_F(UnresolvedTest, AFailureThatLeftNothingBehindHoldsNobodyUp) {
