@@ -57,7 +57,7 @@ Handshake::Action Handshake::on_version(ByteView frame) {
   if (is_error(header.type))
     return refused(words_of(header.type, body, parameters_.dialect));
   const auto answer = decode<Rversion>(body, parameters_.dialect, Leftover::ignore);
-  if (header.type != MessageType::Rversion || !answer)
+  if (header.type != MessageType::Rversion || header.tag != kNoTag || !answer)
     return unexpected(frame);
   const auto accepted = std::ranges::find(config_.dialects, answer->version,
                                           [](Dialect dialect) { return version_string(dialect); });

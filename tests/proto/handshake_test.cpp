@@ -223,6 +223,13 @@ TEST(Handshake, OtherMessageThanRversionFailsAndIsNamed) {
   EXPECT_EQ(shake.error(), Error::unexpected_reply);
 }
 
+TEST(Handshake, RversionWithoutNotagFails) {
+  Shake shake;
+  shake.start();
+  EXPECT_THAT(shake.hear("Rversion tag 0 msize 8192 version 9P2000.L"),
+              HasSubstr("does not speak 9P: expected Rversion"));
+}
+
 TEST(Handshake, BytesThatAreNoMessageFail) {
   for (const auto& frame :
        {wire(""), wire("07"), wire("06 00 00 00 65 ff"), wire("07 00 00 00 65 ff ff"),
