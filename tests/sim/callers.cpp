@@ -169,6 +169,7 @@ bool Callers::check_error(const Caller& caller, const error_code& error, int als
 }
 
 void Callers::saw(const error_code& error, Fid fid) {
+  withdrawn_ += error == proto::Error::withdrawn ? 1 : 0;
   if (error != proto::Error::abandoned)
     return;
   stage_.record.count(Occurrence::abandoned);
@@ -255,6 +256,7 @@ awaitable<bool> Callers::read_once(Caller& caller, const OpenFile& file,
   const auto bytes = memory.bytes;
   const auto done = co_await stage_.client.read(file, offset, memory,
                                                 stream ? ReadMode::stream : ReadMode::exact, known);
+  stage_.memory.answered(bytes);
   saw(done.error, file.fid.fid());
   disturb();
   const std::string_view content = node->content;
@@ -359,6 +361,7 @@ awaitable<void> Callers::list(Caller& caller) {
     const proto::Buffer memory = stage_.memory.lend(stage_.dice.between(kLeastRoom, kMostRoom));
     const Fid fid = opened->fid.fid();
     const auto done = co_await stage_.client.readdir(fid, offset, memory);
+    stage_.memory.answered(memory.bytes);
     saw(done.error, fid);
     disturb();
     if (!check_error(caller, done.error))

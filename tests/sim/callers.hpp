@@ -48,6 +48,8 @@ class Callers {
   void calm_down() { calm_ = true; }
 
   std::size_t running() const { return running_; }
+  /// Outcomes without a byte sent.
+  std::uint64_t withdrawn() const { return withdrawn_; }
   /// Complains of those that still wait so long after their interrupt. For when the loop has
   /// nothing left to do.
   void check_freed(proto::Duration flush_timeout) const;
@@ -95,6 +97,7 @@ class Callers {
   Stage stage_;
   std::deque<Caller> callers_;  // never moves
   std::size_t running_ = 0;
+  std::uint64_t withdrawn_ = 0;
   bool calm_ = false;
 };
 

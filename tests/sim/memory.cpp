@@ -31,11 +31,23 @@ void Memory::bury(std::size_t index) {
   ASAN_POISON_MEMORY_REGION(block.bytes.get(), block.size);
 }
 
+bool Memory::Block::overlaps(std::span<const std::byte> other) const {
+  return other.data() < bytes.get() + size && bytes.get() < other.data() + other.size();
+}
+
+void Memory::answered(std::span<const std::byte> block) {
+  for (Block& known : blocks_)
+    known.answered = known.answered || known.overlaps(block);
+}
+
+bool Memory::is_answered(std::span<const std::byte> bytes) const {
+  return std::ranges::any_of(
+      blocks_, [&](const Block& block) { return block.answered && block.overlaps(bytes); });
+}
+
 bool Memory::is_dead(std::span<const std::byte> bytes) const {
-  return std::ranges::any_of(blocks_, [&](const Block& block) {
-    return block.dead && bytes.data() < block.bytes.get() + block.size &&
-           block.bytes.get() < bytes.data() + bytes.size();
-  });
+  return std::ranges::any_of(
+      blocks_, [&](const Block& block) { return block.dead && block.overlaps(bytes); });
 }
 
 bool Memory::dead_was_written() {

@@ -20,6 +20,9 @@ class Memory {
   ~Memory();
 
   proto::Buffer lend(std::size_t size);
+  /// The one who lent this block has its answer. Others may still own it.
+  void answered(std::span<const std::byte> block);
+  bool is_answered(std::span<const std::byte> bytes) const;
   /// Was some of it given back?
   bool is_dead(std::span<const std::byte> bytes) const;
   /// Did somebody write to what was given back? For the end: it may be used again then.
@@ -29,7 +32,9 @@ class Memory {
   struct Block {
     std::unique_ptr<std::byte[]> bytes;
     std::size_t size = 0;
-    bool dead = false;
+    bool answered = false, dead = false;
+
+    bool overlaps(std::span<const std::byte> other) const;
   };
   void bury(std::size_t index);
 

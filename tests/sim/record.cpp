@@ -26,7 +26,7 @@ std::string_view name_of(Occurrence what) {
       "reply after Rflush",
       "fid made after Rflush",
       "stray fid clunked",
-      "stray fid left alone",
+      "stray fid of a number in use",
       "abandoned",
       "abandoned inside an Rread",
       "abandoned inside a Twrite",

@@ -36,7 +36,7 @@ enum class Occurrence : std::uint8_t {
   late_reply,
   late_fid,
   stray_fid_clunked,
-  stray_fid_left,
+  stray_fid_in_use,
   abandoned,
   abandoned_in_rread,
   abandoned_in_twrite,

@@ -114,7 +114,9 @@ void Referee::sent(ByteView frame) {
 }
 
 void Referee::sent_flush(Tag tag, Tag oldtag) {
-  TagState& old = tags_.at(to_int(oldtag));
+  if (to_int(oldtag) >= tags_.size())
+    return foul("a Tflush of a tag above the limit");
+  TagState& old = tags_[to_int(oldtag)];
   if (old.use != TagState::Use::request)
     foul(old.use == TagState::Use::flush ? "a Tflush of a Tflush"
                                          : "a Tflush of what is answered already");
@@ -150,7 +152,10 @@ void Referee::name(Fid fid, MessageType type) {
   FidState& state = fids_[fid];
   const bool exists = state.is == FidState::Is::there;
   const bool may_exist = state.is == FidState::Is::doubtful || state.may_clunk;
-  if (!exists && !(type == MessageType::Tclunk && may_exist))
+  const bool is_extra = !exists && !may_exist && state.extra_clunks > 0;
+  if (is_extra)
+    --state.extra_clunks;
+  if (!exists && !(type == MessageType::Tclunk && (may_exist || is_extra)))
     foul(state.is == FidState::Is::coming  ? "the fid does not exist yet"
          : state.is == FidState::Is::going ? "the fid is being clunked"
                                            : "there is no such fid");
@@ -159,6 +164,7 @@ void Referee::name(Fid fid, MessageType type) {
       foul("other requests name the fid");
     if (state.stray)
       record_.count(Occurrence::stray_fid_clunked);
+    state.doubted = state.doubted && exists;
     state.is = FidState::Is::going;
     state.may_clunk = state.stray = false;
   }
@@ -170,9 +176,11 @@ void Referee::create(Fid fid) {
   // A stray fid whose number was in use when it was heard of can't be told from that one.
   if (state.is != FidState::Is::absent && !state.stray)
     foul("the new fid is in use");
+  if (state.is == FidState::Is::absent && state.doubted)
+    foul("the new fid may be in use");
   if (state.requests > 0)
     foul("requests still name the new fid");
-  state = {.is = FidState::Is::coming};
+  state = {.is = FidState::Is::coming, .doubted = state.stray, .extra_clunks = state.extra_clunks};
 }
 
 // ---- what the client is told
@@ -212,7 +220,8 @@ void Referee::received_rflush(TagState& flush, bool error) {
   old.free_from = time_.now() + limits_.tags.quarantine_time;
   settle(old);
   if (old.created != kNoFid)
-    fids_[old.created] = {.is = FidState::Is::absent, .may_clunk = true};
+    fids_[old.created] = {
+        .is = FidState::Is::absent, .may_clunk = true, .doubted = fids_[old.created].doubted};
 }
 
 void Referee::received_late(const TagState& tag, ByteView frame) {
@@ -222,10 +231,14 @@ void Referee::received_late(const TagState& tag, ByteView frame) {
     return;
   record_.count(Occurrence::late_fid);
   FidState& made = fids_[tag.created];
-  if (made.is != FidState::Is::absent)
-    record_.count(Occurrence::stray_fid_left);
-  else
-    made = {.is = FidState::Is::doubtful, .stray = true, .may_clunk = true};
+  ++made.extra_clunks;
+  if (made.is == FidState::Is::absent) {
+    made.is = FidState::Is::doubtful;
+    made.stray = made.may_clunk = true;
+  } else {
+    record_.count(Occurrence::stray_fid_in_use);
+    made.doubted = true;
+  }
 }
 
 /// The request is over for the fids that it names.
@@ -237,14 +250,15 @@ void Referee::settle(TagState& tag) {
 void Referee::answered(const TagState& tag, ByteView frame) {
   using Is = FidState::Is;
   if (ends_its_fid(tag.type)) {
-    fids_[tag.fids.front()] = {};
+    FidState& ended = fids_[tag.fids.front()];
+    ended.is = Is::absent;
+    ended.may_clunk = ended.doubted;
   } else if (tag.created != kNoFid) {
     FidState& made = fids_[tag.created];
     const auto walked = decode<Rwalk>(frame.subspan(kHeaderSize), Dialect::l);
-    if (is_error(frame))
-      made = {.is = Is::absent, .may_clunk = true};
-    else
-      made = {.is = walked && walked->qid.size() == tag.names ? Is::there : Is::doubtful};
+    const bool whole = walked && walked->qid.size() == tag.names;
+    made.is = is_error(frame) ? Is::absent : whole ? Is::there : Is::doubtful;
+    made.may_clunk = is_error(frame);
   }
 }
 

@@ -55,6 +55,8 @@ class Referee final : public Observer {
     enum class Is : std::uint8_t { absent, coming, there, doubtful, going } is = Is::absent;
     bool stray = false;      // made behind the client's back
     bool may_clunk = false;  // absent, but nobody blames a client that makes sure
+    bool doubted = false;    // made behind the client's back while in use: one more Tclunk is due
+    int extra_clunks = 0;    // that are allowed: one for each reply that may have made it
     int requests = 0;        // unanswered ones that name it
   };
 

@@ -5,6 +5,7 @@
 //
 //     FUSE9P_SIM_SEEDS=N   so many seeds, instead of 10,000
 //     FUSE9P_SEED=N        the first of them
+#include "tests/sim/last_words.hpp"
 #include "tests/sim/world.hpp"
 #include "tests/support/seed.hpp"
 
@@ -53,7 +54,9 @@ TEST(Simulation, EachSeedKeepsTheRulesAndGivesEachCallerOneTrueOutcome) {
   const std::uint32_t first = test::new_seed(), seeds = number_of_seeds();
   const auto started = std::chrono::steady_clock::now();
   Tally tally{};
+  leave_last_words();
   for (std::uint32_t seed = first; seed != first + seeds; ++seed) {
+    current_seed = seed;
     World world(seed, false);
     world.run();
     constexpr std::size_t kLines = 60;

@@ -49,6 +49,11 @@ void Wire::start_read(const Stream::ReadBuffers& buffers, Stream::ReadHandler ha
     record_.complain("two reads at once");
   if (buffers[0].size() + buffers[1].size() == 0)
     record_.complain("a read of nothing");
+  // A read under way may still end there, but no new one may begin.
+  for (const asio::mutable_buffer& buffer : buffers) {
+    if (memory_.is_answered({static_cast<const std::byte*>(buffer.data()), buffer.size()}))
+      record_.complain("a read into memory whose caller has its answer");
+  }
   read_.emplace(Read{buffers, std::move(handler)});
   end_read_if_over();
 }

@@ -7,7 +7,7 @@
 
 #include <algorithm>
 #include <array>
-#include <set>
+#include <exception>
 
 namespace fuse9p::sim {
 
@@ -59,7 +59,15 @@ World::World(std::uint32_t seed, bool logging)
 World::~World() {
   callers_.calm_down();
   client_.connection().close(Error::connection_lost, "the end of the world");
-  idle();
+  // What waits comes to its end while there is a client, also in a world that has failed.
+  for (bool again = true; again;) {
+    try {
+      idle();
+      again = false;
+    } catch (const std::exception& error) {
+      record_.complain(error.what());
+    }
+  }
 }
 
 Temper World::temper_of(Dice& dice) {
@@ -122,14 +130,22 @@ std::vector<std::string> World::plant_files() {
 // ---- the steps
 
 void World::run() {
+  try {
+    take_steps();
+    if (!record_.violated())
+      settle();
+  } catch (const std::exception& error) {  // a second call of a handler, for one
+    record_.complain(std::string("an exception: ") + error.what());
+  }
+}
+
+void World::take_steps() {
   for (std::uint32_t i = 0; i < steps_ && !record_.violated(); ++i) {
     if (i == loss_at_)
       lose();
     step();
     watch();
   }
-  if (!record_.violated())
-    settle();
 }
 
 std::size_t World::some(std::size_t most) {
@@ -282,6 +298,8 @@ void World::note_abandoned(Fid fid) {
 
 /// What must hold, and what is seen only from outside, after each step.
 void World::watch() {
+  if (referee_.stray_fids() == 0)
+    withdrawn_before_ = callers_.withdrawn();
   if (multiplexer().outstanding() > multiplexer().tags_in_use() && !lost())
     record_.count(Occurrence::no_tag_left);
   if (multiplexer().tags_in_use() > limits_.tags.tags)
@@ -369,8 +387,8 @@ void World::check_quiet() {
   none(client_.fids_in_use() - 1, "fid numbers are in use besides the root's");
   none(server_.fids() - 1, "fids are left on the server besides the root");
   none(referee_.fids() - referee_.stray_fids() - 1, "fids were never clunked");
-  // One whose number was in use, by a walk that was never sent in the end, can't be told.
-  if (referee_.stray_fids() > multiplexer().counters().cancelled_unsent)
+  // One whose number was taken by then, for a walk that was never sent in the end, is left alone.
+  if (referee_.stray_fids() > callers_.withdrawn() - withdrawn_before_)
     none(referee_.stray_fids(), "stray fids were never clunked");
   record_.count(Occurrence::ended_quiet);
 }

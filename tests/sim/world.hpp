@@ -46,6 +46,7 @@ class World {
   Established established();
   std::vector<std::string> plant_files();
 
+  void take_steps();
   void step();
   void start();
   void turn();
@@ -87,6 +88,7 @@ class World {
   Server server_;
   std::vector<std::string> files_;
   int times_lost_ = 0;
+  std::uint64_t withdrawn_before_ = 0;  // there was a stray fid
   Client client_;
   Callers callers_;
 };
