@@ -10,6 +10,7 @@
 #include <string_view>
 
 // Defined only where a sanitizer is linked.
+// NOLINTNEXTLINE(bugprone-reserved-identifier,readability-identifier-naming): its name, not ours.
 extern "C" void __sanitizer_set_death_callback(void (*callback)()) __attribute__((weak));
 
 namespace fuse9p::sim {

@@ -122,7 +122,7 @@ std::vector<std::string> World::plant_files() {
   std::vector<std::string> names;
   for (std::uint32_t i = 0; i < kFiles; ++i) {
     names.push_back("file." + std::to_string(i));
-    server_.plant(names.back(), test::pattern(dice_.below(msize_ * kMostPieces), i));
+    server_.plant(names.back(), test::pattern(dice_.below(std::size_t{msize_} * kMostPieces), i));
   }
   return names;
 }
