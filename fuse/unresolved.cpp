@@ -26,13 +26,17 @@ bool overlap(const Change& one, const Change& other) {
 }  // namespace
 
 bool Unresolved::blocks(const Change& change) const {
-  return std::ranges::any_of(changes_,
-                             [&](const Change& earlier) { return overlap(earlier, change); });
+  return std::ranges::any_of(changes_, [&](const Changes& earlier) {
+    return overlap(earlier.one, change) || overlap(earlier.other, change);
+  });
 }
 
 awaitable<bool> Unresolved::cleared(const Change& one, const Change& other) {
   while (blocks(one) || blocks(other)) {
-    if (const bool woken = co_await changed_.wait(); !woken)
+    ++waiting_;
+    const bool woken = co_await changed_.wait();
+    --waiting_;
+    if (!woken)
       co_return false;
   }
   co_return true;
@@ -43,11 +47,9 @@ awaitable<void> Unresolved::settle(const Change& one, const Change& other, Fates
     co_return;
   // The interrupt that brought us here has had its effect: the caller has gone.
   co_await boost::asio::this_coro::reset_cancellation_state(boost::asio::disable_cancellation());
-  const auto first = changes_.insert(changes_.end(), one);
-  const auto second = changes_.insert(changes_.end(), other);
+  const auto ours = changes_.insert(changes_.end(), Changes{one, other});
   co_await fates_.known_since(mark);
-  changes_.erase(first);
-  changes_.erase(second);
+  changes_.erase(ours);
   changed_.notify();
 }
 

@@ -60,11 +60,19 @@ class Unresolved {
   }
   awaitable<void> settle(const Change& one, const Change& other, Fates::Mark mark);
 
+  /// Operations that have ended like that.
   std::size_t size() const { return changes_.size(); }
+  /// Coroutines that wait in cleared().
+  std::size_t waiting() const { return waiting_; }
 
  private:
+  struct Changes {
+    Change one, other;
+  };
+
   Fates& fates_;
-  std::list<Change> changes_;
+  std::list<Changes> changes_;
+  std::size_t waiting_ = 0;
   Wakeup changed_;
 };
 
