@@ -2,18 +2,12 @@
 // Signals: a call that waits for the server can be ended, by the rules of flush(5), and a server
 // that never answers holds nobody. Time-outs that must not be what ends a wait are set to an hour.
 
-#include "tests/support/scripted_fixture.hpp"
+#include "tests/support/interrupt_fixture.hpp"
 
 #include <gtest/gtest.h>
 
-#include <fcntl.h>
-#include <signal.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstdlib>
-#include <cstring>
+#include <algorithm>
+#include <chrono>
 #include <deque>
 
 namespace fuse9p::test {
@@ -21,72 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const std::string kNoGrace = "interrupt_grace=0";
-const std::string kLongGrace = "interrupt_grace=3600";
-const std::string kLongFlush = "flush_timeout=3600";
-const std::string kShortFlush = "flush_timeout=0.5";
-
-/// Exit codes of the processes that make the calls.
-constexpr int kOk = 0, kInterrupted = 10, kOtherError = 11;
-
-int outcome(long result) {
-  if (result >= 0)
-    return kOk;
-  return errno == EINTR ? kInterrupted : kOtherError;
-}
-
-void catch_signal(int number, int flags) {
-  struct sigaction action {};
-  action.sa_handler = [](int) {};
-  action.sa_flags = flags;
-  ::sigaction(number, &action, nullptr);
-}
-
-class Interrupt : public ScriptedTest {
- protected:
-  /// A process in which SIGINT and SIGALRM have handlers.
-  static Process caller(const std::function<int()>& call, int flags = 0) {
-    return Process([=] {
-      catch_signal(SIGINT, flags);
-      catch_signal(SIGALRM, flags);
-      return call();
-    });
-  }
-  static Process reader(const fs::path& file) {
-    return caller([=] {
-      const OwnedFd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
-      char buffer[100];
-      const ssize_t size = ::read(fd.get(), buffer, sizeof buffer);
-      return size == 0 ? kOtherError : outcome(size);
-    });
-  }
-  /// Sends the signal to a process that waits in the kernel, and returns when the kernel has told
-  /// fuse9p: it lets the process sleep on undisturbed, and answers our own call after that.
-  void interrupt(const Process& process, int number, const Fuse9p& mount) {
-    process.signal(number);
-    EXPECT_TRUE(eventually([&] { return process_state(process.pid()) == 'D'; }));
-    struct stat ignored {};
-    ::lstat((mount.path() / "no such file").c_str(), &ignored);
-  }
-  void await_held(int number = 1) {
-    ASSERT_EQ(server().ask("await held " + std::to_string(number)), "ok");
-  }
-  /// What must hold after every one of these tests: the mount serves, and ends at once.
-  void expect_serving(Fuse9p& mount) {
-    server().ask("forget");
-    EXPECT_EQ(read_file(mount.path() / "other"), "still here");
-    EXPECT_EQ(mount.unmount(), kSuccess);
-  }
-
-  const std::vector<std::string> files_ = {"synthetic /stream words that come when they come",
-                                           "text /file some text", "text /other still here",
-                                           "dir /dir"};
-  Fuse9p& mount_with(const std::vector<std::string>& rules, std::vector<std::string> options) {
-    std::vector<std::string> script = files_;
-    script.insert(script.end(), rules.begin(), rules.end());
-    return mount_scripted(script, std::move(options));
-  }
-};
+class Interrupt : public InterruptTest {};
 
 // ---- a blocked read
 

@@ -70,8 +70,13 @@ Action Rules::parse_action(const std::string& word, const std::string& rest) {
   using Kind = Action::Kind;
   if (word == "hold")
     return {.kind = Kind::hold};
-  if (word == "wait")
-    return {.kind = Kind::wait, .number = static_cast<std::uint32_t>(std::stoul(rest))};
+  if (word == "wait") {
+    const bool some = rest.starts_with("some ");
+    const std::string number = some ? rest.substr(rest.find(' ')) : rest;
+    return {.kind = Kind::wait,
+            .number = static_cast<std::uint32_t>(std::stoul(number)),
+            .at_most = some};
+  }
   if (word == "short")
     return {.kind = Kind::shorten,
             .number = rest == "half" ? 0 : static_cast<std::uint32_t>(std::stoul(rest))};

@@ -9,7 +9,7 @@
 //     nth N         only the Nth request that fulfils the other conditions; "times N": the first N
 // ACTIONs:
 //     hold          no answer, until "release"
-//     wait N        no answer, until N more requests have come
+//     wait N        no answer, until N more requests have come; "wait some N": 1 to N, by lot
 //     short N       Tread, Twrite, Treaddir: at most N bytes; "short half": half of what was asked
 //     fail ERRNO    Rlerror with that name or number
 //     reply TEXT    this message (proto/text.hpp); its tag is the request's unless it has one
@@ -30,6 +30,7 @@ struct Action {
   enum class Kind : std::uint8_t { answer, hold, wait, shorten, fail, reply, raw, close };
   Kind kind = Kind::answer;
   std::uint32_t number = 0;  ///< of wait, short (0: half), fail
+  bool at_most = false;      ///< of wait: "some"
   std::string text{};        ///< of reply, raw
 };
 

@@ -162,13 +162,13 @@ bool ScriptedServer::check(Tag tag, const T& request) {
       return wrong("Tflush of a Tflush");
     if (flushed != pending_.end() && flushed->second.flush != kNoTag)
       return wrong("a second Tflush of tag " + std::to_string(to_int(request.oldtag)));
-    for (const auto& [flush, oldtag] : late_) {
-      if (oldtag == request.oldtag)
+    for (const LateRflush& late : late_) {
+      if (late.oldtag == request.oldtag)
         return wrong("a second Tflush of tag " + std::to_string(to_int(request.oldtag)));
     }
   }
-  for (const auto& [flush, oldtag] : late_) {
-    if (oldtag == tag)
+  for (const LateRflush& late : late_) {
+    if (late.oldtag == tag)
       return wrong(name + ": tag " + std::to_string(to_int(tag)) + " is being flushed");
   }
   for (const Fid fid : fids_of(request)) {
@@ -214,8 +214,7 @@ bool ScriptedServer::check_fid(const Fids::value_type& named, MessageType type) 
            ": " + what);
     return false;
   };
-  // After a sloppy Rflush the client must take the request for gone; we still hold it.
-  if (fid.requests > 0 && changes_fid(type) && flush_ != Flush::sloppy)
+  if (fid.requests > 0 && changes_fid(type))
     return wrong("other requests that name it are not answered yet");
   if (fid.changing != MessageType{})
     return wrong("its state is not known yet");
@@ -304,7 +303,8 @@ void ScriptedServer::follow(Tag tag, const Action& action) {
       return;
     case Action::Kind::wait:
       pending.held = true;
-      pending.wait = action.number;
+      pending.wait =
+          action.at_most ? 1 + static_cast<std::uint32_t>(dice_()) % action.number : action.number;
       return;
     case Action::Kind::shorten:
       pending.most = action.number;
@@ -336,7 +336,7 @@ void ScriptedServer::perform(Tag tag) {
   pending.held = false;
   // Behind a sloppy Rflush the client may have given the fid back already.
   const auto known = [&](Fid fid) { return fid == pending.created || fids_.contains(fid); };
-  if (flush_ == Flush::sloppy && !std::ranges::all_of(pending.fids, known))
+  if (pending.disowned && !std::ranges::all_of(pending.fids, known))
     return fail(tag, EBADF);
   const std::string frame = pending.frame;
   visit_type(pending.type, [&](auto identity) {
@@ -373,13 +373,14 @@ void ScriptedServer::settle(Pending& pending) {
 /// Its answer was sent.
 void ScriptedServer::finish(Tag tag) {
   const auto found = pending_.find(tag);
-  settle(found->second);
+  if (!found->second.disowned)
+    settle(found->second);
   const Tag flush = found->second.flush;
   if (flush == kNoTag) {
     pending_.erase(found);
   } else if (flush_ != Flush::never) {
     pending_.erase(found);
-    send_rflush(flush);
+    send_rflush(flush, flush_);
   }
 }
 
@@ -392,9 +393,31 @@ void ScriptedServer::drop(Tag tag) {
   pending_.erase(found);
 }
 
-void ScriptedServer::send_rflush(Tag tag) {
+/// What the client must think after the Rflush: it never happened, but there may be such a fid.
+void ScriptedServer::disown(Pending& pending) {
+  const bool held = pending.held;
+  settle(pending);
+  if (pending.created != kNoFid)
+    unsure_.insert(pending.created);
+  pending.answered = false;
+  pending.held = held;
+  pending.disowned = true;
+}
+
+ScriptedServer::Flush ScriptedServer::policy_for(const Pending& pending) {
+  if (flush_ != Flush::mixed)
+    return flush_;
+  constexpr Flush kDrawn[] = {Flush::prompt, Flush::answer, Flush::after,
+                              Flush::late,   Flush::sloppy, Flush::error};
+  const Flush drawn = kDrawn[dice_() % std::size(kDrawn)];
+  // A fid that is made or changed behind the client's back can meet the number's next use.
+  const bool touches_fids = pending.created != kNoFid || changes_fid(pending.type);
+  return drawn == Flush::sloppy && touches_fids ? Flush::prompt : drawn;
+}
+
+void ScriptedServer::send_rflush(Tag tag, Flush policy) {
   flushes_.erase(tag);
-  if (flush_ != Flush::error)
+  if (policy != Flush::error)
     return reply(tag, Rflush{});
   Bytes frame;
   encode_frame(frame, tag, Rlerror{.ecode = EINVAL}, Dialect::l);
@@ -403,29 +426,30 @@ void ScriptedServer::send_rflush(Tag tag) {
 
 void ScriptedServer::answer(Tag tag, const Tflush& request) {
   const auto found = pending_.find(request.oldtag);
-  if (found == pending_.end() || found->second.answered)
-    return send_rflush(tag);
-  switch (flush_) {
+  if (found == pending_.end() || found->second.answered || found->second.disowned)
+    return send_rflush(tag, flush_);
+  Pending& pending = found->second;
+  const Flush policy = policy_for(pending);
+  switch (policy) {
     case Flush::prompt:
     case Flush::error:
       drop(request.oldtag);
-      return send_rflush(tag);
+      return send_rflush(tag, policy);
     case Flush::answer:
       perform(request.oldtag);
-      return send_rflush(tag);
+      return send_rflush(tag, policy);
     case Flush::after:
     case Flush::never:
-      found->second.flush = tag;
+      pending.flush = tag;
       return;
     case Flush::late:
-      drop(request.oldtag);
-      late_.emplace_back(tag, request.oldtag);
-      return;
+      late_.push_back({.flush = tag, .oldtag = request.oldtag, .wait = pending.wait});
+      return drop(request.oldtag);
     case Flush::sloppy:
-      // What the client must think after the Rflush: there may be such a fid.
-      if (coming_.erase(found->second.created) != 0)
-        unsure_.insert(found->second.created);
-      return send_rflush(tag);
+      disown(pending);
+      return send_rflush(tag, policy);
+    case Flush::mixed:
+      break;  // policy_for() has drawn another one
   }
 }
 
@@ -448,8 +472,8 @@ void ScriptedServer::release(bool reverse) {
     std::ranges::reverse(tags);
   for (const Tag tag : tags)
     perform(tag);
-  for (const auto& [flush, oldtag] : std::exchange(late_, {}))
-    send_rflush(flush);
+  for (const LateRflush& late : std::exchange(late_, {}))
+    send_rflush(late.flush, flush_);
 }
 
 /// Another request has come: some have waited for that.
@@ -461,6 +485,14 @@ void ScriptedServer::pass_time() {
   }
   for (const Tag tag : due)
     perform(tag);
+  std::vector<LateRflush> later;
+  for (LateRflush& late : std::exchange(late_, {})) {
+    if (late.wait > 0 && --late.wait == 0)
+      send_rflush(late.flush, flush_);
+    else
+      later.push_back(late);
+  }
+  late_ = std::move(later);
 }
 
 // ---- commands
@@ -473,7 +505,7 @@ void ScriptedServer::command(const std::string& line) {
   static const std::map<std::string, Flush> policies = {
       {"prompt", Flush::prompt}, {"answer", Flush::answer}, {"after", Flush::after},
       {"never", Flush::never},   {"late", Flush::late},     {"sloppy", Flush::sloppy},
-      {"error", Flush::error}};
+      {"error", Flush::error},   {"mixed", Flush::mixed}};
   std::string text;
   if (word == "on") {
     std::getline(rest >> std::ws, text);
@@ -485,6 +517,10 @@ void ScriptedServer::command(const std::string& line) {
     flush_ = policies.at(text);
   } else if (word == "msize") {
     rest >> msize_limit_;
+  } else if (word == "seed") {
+    unsigned seed = 0;
+    rest >> seed;
+    dice_.seed(seed);
   } else if (ask(word, rest)) {
     return answer_awaited();
   } else if (!plant(word, rest)) {
@@ -508,6 +544,10 @@ bool ScriptedServer::ask(const std::string& word, std::istream& rest) {
   } else if (word == "count") {
     rest >> text;
     answers_.push_back(std::to_string(counts_[message_type(text)]));
+  } else if (word == "fids") {
+    const auto made = [&](Fid fid) { return fids_.contains(fid); };
+    const auto doubtful = unsure_.size() - std::ranges::count_if(unsure_, made);
+    answers_.push_back(std::to_string(fids_.size() + doubtful));
   } else if (word == "resize") {
     std::size_t size = 0;
     rest >> text >> size;

@@ -27,11 +27,15 @@
 //         late                 the request is dropped; Rflush at "release"
 //         sloppy               Rflush at once; the request is answered at "release" all the same
 //         error                as prompt, with Rlerror instead of Rflush
+//         mixed                for each Tflush one of these but "never", drawn by lot
+//     seed N                   of what is drawn by lot
 // While it runs; each of these, too, is answered with one line:
-//     release [reverse]        answer what is held, oldest (youngest) first, and late Rflushes
+//     release [reverse]        answer what is held, oldest (youngest) first, and late Rflushes;
+//                              what waits for other requests is answered, too
 //     await held N             answered when N requests are held
 //     await TYPE N             answered when N requests of that type have come
 //     count TYPE               how many have come
+//     fids                     how many fids there are, or may be
 //     resize PATH N            the file grows (with pattern) or shrinks
 //     content PATH             "SIZE ok" if it is pattern(), else "SIZE differs at OFFSET"
 #pragma once
@@ -43,6 +47,7 @@
 #include <cerrno>
 #include <deque>
 #include <map>
+#include <random>
 #include <set>
 #include <stdexcept>
 #include <string>
@@ -68,7 +73,7 @@ class ScriptedServer {
   const std::vector<std::string>& breaches() const { return breaches_; }
 
  private:
-  enum class Flush { prompt, answer, after, never, late, sloppy, error };
+  enum class Flush { prompt, answer, after, never, late, sloppy, error, mixed };
 
   struct OpenFid {
     Tree::NodePtr node;
@@ -88,6 +93,7 @@ class ScriptedServer {
     proto::Fid created = proto::kNoFid;  ///< that it would make
     bool held = false;
     bool answered = false;  ///< only the Rflush is missing
+    bool disowned = false;  ///< its Rflush was sent, and it will be answered all the same
     std::uint32_t wait = 0;
     std::uint32_t most = 0;  ///< bytes that may be transferred
     proto::Tag flush = proto::kNoTag;
@@ -116,7 +122,9 @@ class ScriptedServer {
   void finish(proto::Tag tag);
   void settle(Pending& pending);
   void drop(proto::Tag tag);
-  void send_rflush(proto::Tag tag);
+  void disown(Pending& pending);
+  Flush policy_for(const Pending& pending);
+  void send_rflush(proto::Tag tag, Flush policy);
   void release(bool reverse);
   std::vector<proto::Tag> held() const;
   void pass_time();
@@ -177,10 +185,15 @@ class ScriptedServer {
   std::set<proto::Fid> coming_;  // unanswered requests would make them
   std::set<proto::Fid> unsure_;  // of walks that failed half-way or were flushed: a Tclunk is fine
   std::map<proto::Tag, Pending> pending_;
-  std::set<proto::Tag> flushes_;                         // of Tflush whose Rflush is missing
-  std::vector<std::pair<proto::Tag, proto::Tag>> late_;  // Tflush and its oldtag
+  std::set<proto::Tag> flushes_;  // of Tflush whose Rflush is missing
+  struct LateRflush {
+    proto::Tag flush = proto::kNoTag, oldtag = proto::kNoTag;
+    std::uint32_t wait = 0;  ///< as Pending's
+  };
+  std::vector<LateRflush> late_;
   std::map<proto::MessageType, std::uint64_t> counts_;
   std::uint64_t serial_ = 0;
+  std::minstd_rand dice_;
 
   struct Awaited {
     std::optional<proto::MessageType> type;  ///< none: held requests
