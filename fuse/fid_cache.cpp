@@ -119,7 +119,8 @@ void FidCache::insert(const Node& node, UserId user, FidHandle fid) {
 
 FidHandle FidCache::take(const Node& node, UserId user) {
   const auto entry = entries_.find({node.id(), user});
-  if (entry == entries_.end() || entry->second.fid.use_count() > 1)
+  if (entry == entries_.end() || entry->second.fid.use_count() > 1 ||
+      client_.is_named(entry->second.fid->fid()))
     return {};
   FidHandle fid = std::move(*entry->second.fid);
   order_.erase(entry->second.position);

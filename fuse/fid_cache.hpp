@@ -48,7 +48,8 @@ class FidCache {
   /// A fid that was made on the way, for instance by a lookup.
   void insert(const Node& node, UserId user, FidHandle fid);
 
-  /// Takes a fid out that nobody else uses, for what consumes it; empty if there is none.
+  /// Takes a fid out that nobody else uses, not even a request that was given up, for what consumes
+  /// it; empty if there is none.
   FidHandle take(const Node& node, UserId user);
 
   /// Forgets the node's fids: they went stale, or the node goes.

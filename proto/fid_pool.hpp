@@ -44,6 +44,8 @@ class FidPool {
   /// doubt; send a Tclunk first.
   bool release(Fid fid);
 
+  /// Does a request name it whose fate is not known?
+  bool named(Fid fid) const { return fids_[to_int(fid)].requests > 0; }
   std::size_t in_use() const { return in_use_; }
   bool is_free(Fid fid) const {
     return to_int(fid) >= fids_.size() || fids_[to_int(fid)].state == State::free;

@@ -93,6 +93,9 @@ class Client {
   /// Data bytes that one message carries on a file of this iounit: a page multiple where possible.
   std::uint32_t chunk(std::uint32_t iounit) const;
   std::size_t fids_in_use() const { return fids_.in_use(); }
+  /// Does a request name it whose fate is not known, its caller perhaps gone? Then it must not be
+  /// opened or removed: the request could meet it as something else.
+  bool is_named(proto::Fid fid) const { return fids_.named(fid); }
   /// What became of requests whose outcome was proto::Error::abandoned.
   Fates& fates() { return fates_; }
 

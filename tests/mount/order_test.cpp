@@ -103,6 +103,7 @@ const Pair kPairs[] = {
        return ::ftruncate(fd.get(), 3);
      }},
     {"TruncatingOpenBehindAWrite", "on Twrite times 1 hold", kWriteFirst, kOpenTruncating},
+    {"WriteBehindATruncate", "on Tsetattr times 1 hold", kTruncate, kWriteFarBehind},
     {"WriteBehindATruncatingOpen", "on Tlopen times 1 hold", kOpenTruncating, kWriteFarBehind},
     {"ChmodBehindAChmod", "on Tsetattr times 1 hold", kChmod, kChmod},
     {"CreateBehindACreate", "on Tlcreate times 1 hold", kCreate, kCreate},
