@@ -148,7 +148,7 @@ class Listing {
   }
 
   /// With its attributes, as a lookup: counted if it fits.
-  bool add_plus(Entry& entry, Node& directory) {
+  bool add_plus(Entry& entry, const NodeRef& directory) {
     fuse_entry_param param{};
     param.attr.st_ino = entry.inode;
     param.attr.st_mode = static_cast<mode_t>(entry.type) << 12;
@@ -157,7 +157,7 @@ class Listing {
     if (fuse_add_direntry_plus(request_.raw(), nullptr, 0, entry.name.c_str(), &param, 0) > left())
       return false;
     if (known) {
-      const NodeRef node = mount_.nodes().remember(directory, entry.name, entry.attributes);
+      const NodeRef node = remember(mount_, directory, entry.name, entry.attributes);
       mount_.fids().insert(*node, UserId::mount, std::move(entry.fid));
       mount_.nodes().looked_up(*node);
       counted_.push_back(node->id());
@@ -234,7 +234,7 @@ awaitable<void> list(Mount& mount, Request& request, std::size_t size, off_t off
       }
     }
     const bool vanished = entry->error == as_error(ENOENT);
-    if (!vanished && !(plus ? listing.add_plus(*entry, *directory->node) : listing.add(*entry)))
+    if (!vanished && !(plus ? listing.add_plus(*entry, directory->node) : listing.add(*entry)))
       break;
     directory->position = entry->cookie;
     directory->entries.pop_front();

@@ -13,12 +13,17 @@ awaitable<result<NodeRef>> look_up(Mount& mount, NodeRef parent, std::string nam
   const auto attributes = co_await mount.client().getattr(walked->fid.fid());
   if (!attributes)
     co_return attributes.error();
-  NodeRef node = mount.nodes().remember(*parent, name, *attributes);
-  const Change pending = name_of(parent, name);
-  if (mount.unresolved().blocks(pending))
-    node->fresh_until = {};  // a change that was given up may still take the name
+  const NodeRef node = remember(mount, parent, name, *attributes);
   mount.fids().insert(*node, UserId::mount, std::move(walked->fid));
   co_return node;
+}
+
+NodeRef remember(Mount& mount, const NodeRef& parent, const std::string& name,
+                 const Attributes& attributes) {
+  NodeRef node = mount.nodes().remember(*parent, name, attributes);
+  if (mount.unresolved().blocks(name_of(parent, name)))
+    node->fresh_until = {};
+  return node;
 }
 
 void reply_entry(Mount& mount, Request& request, Node& node) {
@@ -37,7 +42,8 @@ awaitable<void> lookup(Mount& mount, Request& request, fuse_ino_t parent, std::s
   if (found)
     co_return reply_entry(mount, request, **found);
   const auto negative = mount.settings().negative_timeout;
-  if (found.error() != as_error(ENOENT) || negative.count() == 0)
+  const bool missing = found.error() == as_error(ENOENT);
+  if (!missing || negative.count() == 0 || mount.unresolved().blocks(name_of(directory, name)))
     co_return request.reply_error(found.error());
   fuse_entry_param nothing{};
   nothing.entry_timeout = std::chrono::duration<double>(negative).count();

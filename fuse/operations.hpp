@@ -25,6 +25,10 @@ using FileInfo = std::optional<fuse_file_info>;
 awaitable<void> lookup(Mount& mount, Request& request, fuse_ino_t parent, std::string name);
 /// The file of that name as the server has it now: walk, getattr, node. Used by what makes names.
 awaitable<result<NodeRef>> look_up(Mount& mount, NodeRef parent, std::string name);
+/// What the server says that `name` is, for the node table. As long as a change of the name that
+/// was given up may still land, the kernel is to ask again.
+NodeRef remember(Mount& mount, const NodeRef& parent, const std::string& name,
+                 const Attributes& attributes);
 /// Answers with the entry, and takes the lookup back if the kernel did not want it.
 void reply_entry(Mount& mount, Request& request, Node& node);
 

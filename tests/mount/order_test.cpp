@@ -234,6 +234,45 @@ TEST_F(Order, LeavesOtherNamesAlone) {
   expect_no_leak(mount);
 }
 
+// ---- looking at names that may still change
+
+class OrderOfLookups : public Order {
+ protected:
+  Fuse9p& mount_caching(const std::string& rule) {
+    return mount_for(rule, "after", {"entry_timeout=3600", "attr_timeout=3600"});
+  }
+  static int find(const fs::path& path) { return error_of(::access(path.c_str(), F_OK)); }
+};
+
+TEST_F(OrderOfLookups, DoesNotLetANameBeMissingForLong) {
+  // What the kernel knew before the create is forgotten when the create is given up.
+  Fuse9p& mount =
+      mount_for("on Tlcreate times 1 hold", "after", {"negative_timeout=0.5", "flush_timeout=0.7"});
+  give_up(mount, kCreate);
+  EXPECT_EQ(find(mount.path() / "new"), ENOENT);
+  ASSERT_EQ(server().ask("release"), "ok");
+  await_idle(mount);
+  EXPECT_EQ(find(mount.path() / "new"), 0);
+}
+
+TEST_F(OrderOfLookups, DoesNotLetANameStayForLong) {
+  Fuse9p& mount = mount_caching("on Tunlinkat times 1 hold");
+  give_up(mount, kUnlink);
+  EXPECT_EQ(find(mount.path() / "file"), 0);
+  ASSERT_EQ(server().ask("release"), "ok");
+  await_idle(mount);
+  EXPECT_EQ(find(mount.path() / "file"), ENOENT);
+}
+
+TEST_F(OrderOfLookups, DoesNotLetAListedNameStayForLong) {
+  Fuse9p& mount = mount_caching("on Tunlinkat times 1 hold");
+  give_up(mount, kUnlink);
+  EXPECT_THAT(shell("ls -l", mount.path()).output, testing::HasSubstr("file"));
+  ASSERT_EQ(server().ask("release"), "ok");
+  await_idle(mount);
+  EXPECT_EQ(find(mount.path() / "file"), ENOENT);
+}
+
 // ---- the end
 
 TEST_F(Order, EndsWithTheConnection) {
