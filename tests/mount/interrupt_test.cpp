@@ -351,7 +351,120 @@ TEST_P(InterruptedCall, EndsEvenIfTheServerSaysNothing) {
 INSTANTIATE_TEST_SUITE_P(Of, InterruptedCall, testing::ValuesIn(kCalls),
                          [](const auto& of) { return std::string(of.param.name); });
 
+// ---- reads through the page cache, of whose interrupts the kernel does not tell
+
+class PageTimeout : public Interrupt {
+ protected:
+  /// The server does not answer the first read, but the next ones.
+  void expect_one_failure(Fuse9p& mount) {
+    {
+      const OwnedFd fd(::open((mount.path() / "file").c_str(), O_RDONLY | O_CLOEXEC));
+      char buffer[100];
+      EXPECT_EQ(::read(fd.get(), buffer, sizeof buffer), -1);
+      EXPECT_EQ(errno, EIO);
+      EXPECT_FALSE(mount.log_lines("page_timeout").empty()) << mount.log();
+      server().ask("forget");
+      EXPECT_EQ(::read(fd.get(), buffer, sizeof buffer), 9);
+      EXPECT_EQ(std::string(buffer, 9), "some text");
+    }
+    ASSERT_EQ(server().ask("release"), "ok");
+    expect_no_leak(mount);
+    expect_serving(mount);
+  }
+};
+
+TEST_F(PageTimeout, EndsACachedReadOfAServerThatHonoursFlush) {
+  expect_one_failure(
+      mount_with({"on Tread name file hold"}, {kLongGrace, kLongFlush, "page_timeout=0.2"}));
+}
+
+TEST_F(PageTimeout, EndsACachedReadOfASilentServer) {
+  expect_one_failure(mount_with({"on Tread name file hold", "flush after"},
+                                {kLongGrace, "flush_timeout=0.2", "page_timeout=0.2"}));
+}
+
+TEST_F(PageTimeout, IsOffByDefaultAndSigkillEndsTheReader) {
+  Fuse9p& mount = mount_with({"on Tread name file hold"}, {kNoGrace, kShortFlush});
+  Process process = reader(mount.path() / "file");
+  await_held();
+  process.signal(SIGALRM);
+  process.signal(SIGKILL);
+  EXPECT_EQ(process.wait(), Status{.signal = SIGKILL});
+  EXPECT_EQ(server().count("Tflush"), 0) << "nothing has given the read up";
+  ASSERT_EQ(server().ask("release"), "ok");
+  expect_no_leak(mount);
+  expect_serving(mount);
+}
+
+// ---- what an abandoned request leaves
+
+TEST_F(Interrupt, OfACreateThatComesLateLeaksNothingThoughItsDirectoryIsForgotten) {
+  Fuse9p& mount =
+      mount_with({"on Tlcreate hold", "flush after"}, {"actimeo=0", kNoGrace, "flush_timeout=0.1"});
+  const int nodes = static_cast<int>(await_idle(mount)["nodes"]);
+  Process process = caller([&] {
+    return outcome(::open((mount.path() / "dir/new").c_str(), O_WRONLY | O_CREAT, 0644));
+  });
+  await_held();
+  process.signal(SIGKILL);
+  EXPECT_EQ(process.wait(), Status{.signal = SIGKILL});
+  // The kernel drops a name that is gone, and with it the directory: FORGET.
+  server().ask("on Twalk name dir fail ENOENT");
+  struct stat found {};
+  EXPECT_EQ(::lstat((mount.path() / "dir").c_str(), &found), -1);
+  EXPECT_EQ(errno, ENOENT);
+  const Counters before = ask_counters(mount);
+  EXPECT_EQ(before["unresolved"], 1);
+  EXPECT_EQ(before["unresolved_changes"], 1);
+  const int clunks = server().count("Tclunk");
+  ASSERT_EQ(server().ask("release"), "ok");
+  ASSERT_EQ(server().ask("await Tclunk " + std::to_string(clunks + 1)), "ok");
+  EXPECT_EQ(expect_no_leak(mount)["late"], 1);
+  // The directory was forgotten, and nothing holds it any more.
+  await_counters(mount, [&](const Counters& now) { return now["nodes"] == nodes; });
+  expect_serving(mount);
+}
+
 // ---- the end
+
+TEST_F(Interrupt, SetsAHundredCallersFreeFromASilentServer) {
+  Fuse9p& mount = mount_with({"many /many 25"}, {"actimeo=0", kLongGrace, kShortFlush});
+  server().ask("flush never");
+  server().ask("on any hold");
+  const std::function<long(const fs::path& root, const std::string& number)> calls[] = {
+      [](const fs::path& root, const std::string&) {
+        return ::open((root / "stream").c_str(), O_RDONLY);
+      },
+      [](const fs::path& root, const std::string& number) {
+        return ::access((root / "many/file.").concat(number).c_str(), F_OK);
+      },
+      [](const fs::path& root, const std::string& number) {
+        return ::access((root / "missing").concat(number).c_str(), F_OK);
+      },
+      [](const fs::path& root, const std::string&) {
+        return ::truncate((root / "file").c_str(), 0);
+      },
+  };
+  std::deque<Process> processes;
+  for (int i = 0; i < 100; ++i)
+    processes.push_back(
+        caller([&, i] { return outcome(calls[i % 4](mount.path(), std::to_string(i / 4))); }));
+  // Some wait for each other in the kernel; fuse9p has what it was asked by the others.
+  const auto waiting = [](const Process& process) {
+    const char state = process_state(process.pid());
+    return state == 'S' || state == 'D';
+  };
+  EXPECT_TRUE(eventually([&] { return std::ranges::all_of(processes, waiting); }));
+  await_counters(mount, [](const Counters& now) { return now["outstanding"] > 0; });
+  for (Process& process : processes)
+    process.signal(SIGKILL);
+  const auto start = std::chrono::steady_clock::now();
+  for (Process& process : processes)
+    EXPECT_EQ(process.wait(), Status{.signal = SIGKILL});
+  using namespace std::chrono_literals;
+  EXPECT_LT(std::chrono::steady_clock::now() - start, 10s) << "the bound is half a second";
+  EXPECT_EQ(mount.unmount(), kSuccess);
+}
 
 TEST_F(Interrupt, IsNotNeededToUnmountUnderABlockedCall) {
   Fuse9p& mount = mount_with({"on Tread name stream hold", "flush never"}, {});
