@@ -164,6 +164,7 @@ void ScriptedServer::answer(Tag tag, const Tlcreate& request) {
          .open = true,
          .flags = request.flags,
          .requests = fid.requests,
+         .looks = fid.looks,
          .changing = fid.changing};
   reply(tag, Rlcreate{.qid = qid_of(*file), .iounit = 0});
 }

@@ -214,7 +214,8 @@ bool ScriptedServer::check_fid(const Fids::value_type& named, MessageType type) 
            ": " + what);
     return false;
   };
-  if (fid.requests > 0 && changes_fid(type))
+  const int harmless = type == MessageType::Tlopen ? fid.looks : 0;
+  if (fid.requests > harmless && changes_fid(type))
     return wrong("other requests that name it are not answered yet");
   if (fid.changing != MessageType{})
     return wrong("its state is not known yet");
@@ -276,6 +277,7 @@ void ScriptedServer::take(Tag tag, const T& request, std::string frame) {
       if (found == fids_.end())
         continue;
       ++found->second.requests;
+      found->second.looks += T::kType == MessageType::Tgetattr ? 1 : 0;
       if (changes_fid(T::kType))
         found->second.changing = T::kType;
       if (T::kType == MessageType::Treaddir)
@@ -361,6 +363,7 @@ void ScriptedServer::settle(Pending& pending) {
     if (found == fids_.end())
       continue;
     --found->second.requests;
+    found->second.looks -= pending.type == MessageType::Tgetattr ? 1 : 0;
     if (found->second.changing == pending.type)
       found->second.changing = {};
     if (pending.type == MessageType::Treaddir)

@@ -6,11 +6,11 @@
 //
 // What a client must not do is a *breach*: it is recorded, said on stderr, and ends the connection.
 // Breaches are: a tag, or a fid, that is in use already; a fid that does not exist, or not yet, or
-// not any more, or whose Tclunk or Tlopen is under way; Tclunk while requests name the fid; walking
-// and making names from an open fid, reading and writing one that is not; two Treaddir at once on
-// one fid; a Tflush of a Tflush or of its own tag, a second one for the same tag; frames and counts
-// above what msize allows; counts of 0; names that no walk may have; messages of other dialects;
-// anything before Tversion.
+// not any more, or whose Tclunk or Tlopen is under way; Tclunk while requests name the fid, Tlopen
+// while others than Tgetattr do; walking and making names from an open fid, reading and writing one
+// that is not; two Treaddir at once on one fid; a Tflush of a Tflush or of its own tag, a second
+// one for the same tag; frames and counts above what msize allows; counts of 0; names that no walk
+// may have; messages of other dialects; anything before Tversion.
 //
 // The script. The tree:
 //     dir PATH [MODE]          file PATH SIZE [MODE] (of pattern())    text PATH WORDS
@@ -80,6 +80,7 @@ class ScriptedServer {
     bool open = false;
     std::uint32_t flags = 0;
     int requests = 0;                ///< unanswered ones that name it
+    int looks = 0;                   ///< of those, Tgetattr
     proto::MessageType changing{};   ///< of those, one that changes what the fid is
     bool reading_directory = false;  ///< a Treaddir is one of those
   };
