@@ -27,6 +27,12 @@ class UnresolvedTest : public ::testing::Test {
  protected:
   using Outcome = std::shared_ptr<std::optional<bool>>;
 
+  /// What still waits comes to its end while there are nodes.
+  ~UnresolvedTest() override {
+    fates_.all_known();
+    run();
+  }
+
   /// A change that was abandoned, and whose coroutine waits for its fate.
   void abandon(const Change& change, proto::RequestId id = kRequest) {
     const auto mark = unresolved_.mark();
