@@ -174,7 +174,7 @@ bool ScriptedServer::check(Tag tag, const T& request) {
   for (const Fid fid : fids_of(request)) {
     const auto found = fids_.find(fid);
     if (found == fids_.end()) {
-      if (T::kType == MessageType::Tclunk && unsure_.contains(fid))
+      if (T::kType == MessageType::Tclunk && (unsure_.contains(fid) || made_late_.contains(fid)))
         continue;
       return wrong(name + ": there is no fid " + std::to_string(to_int(fid)) +
                    (coming_.contains(fid) ? " yet" : ""));
@@ -270,8 +270,10 @@ void ScriptedServer::take(Tag tag, const T& request, std::string frame) {
                .created = created_by(request),
                .most = kMostData,
                .serial = ++serial_};
-    if (pending.created != kNoFid)
+    if (pending.created != kNoFid) {
       coming_.insert(pending.created);
+      made_late_.erase(pending.created);
+    }
     for (const Fid fid : pending.fids) {
       const auto found = fids_.find(fid);
       if (found == fids_.end())
@@ -340,6 +342,8 @@ void ScriptedServer::perform(Tag tag) {
   const auto known = [&](Fid fid) { return fid == pending.created || fids_.contains(fid); };
   if (pending.disowned && !std::ranges::all_of(pending.fids, known))
     return fail(tag, EBADF);
+  if (pending.disowned && pending.created != kNoFid)
+    made_late_.insert(pending.created);
   const std::string frame = pending.frame;
   visit_type(pending.type, [&](auto identity) {
     using T = typename decltype(identity)::type;

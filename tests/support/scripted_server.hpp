@@ -185,6 +185,9 @@ class ScriptedServer {
   Fids fids_;
   std::set<proto::Fid> coming_;  // unanswered requests would make them
   std::set<proto::Fid> unsure_;  // of walks that failed half-way or were flushed: a Tclunk is fine
+  // By requests that were answered behind their Rflush: the client does not know whether its Tclunk
+  // came before or after that, and may send another one.
+  std::set<proto::Fid> made_late_;
   std::map<proto::Tag, Pending> pending_;
   std::set<proto::Tag> flushes_;  // of Tflush whose Rflush is missing
   struct LateRflush {
