@@ -30,14 +30,21 @@ Stream::ReadBuffers buffers_of(const std::array<std::span<std::byte>, 2>& room) 
 
 // ---- handshake
 
-awaitable<void> send_all(Transport& transport, proto::ByteView bytes) {
+/// `when`: what was being done.
+[[noreturn]] void throw_closed(const Transport& transport, const std::string& when,
+                               error_code error) {
+  throw ConnectError(transport.name() + ": connection closed while " + when + ": " +
+                     error.message() + "; is it a 9P server, and may this host use it?");
+}
+
+awaitable<void> send_all(Transport& transport, proto::ByteView bytes, std::string_view awaited) {
   while (!bytes.empty()) {
     error_code error;
     bytes = bytes.subspan(transport.write_some({bytes}, error));
     if (error == boost::system::errc::operation_would_block)
       co_await transport.async_wait_writable(asio::redirect_error(use_awaitable, error));
     if (error)
-      throw ConnectError(transport.name() + ": " + error.message());
+      throw_closed(transport, "asking for " + std::string(awaited), error);
   }
 }
 
@@ -54,9 +61,7 @@ awaitable<proto::Frame> receive_frame(Transport& transport, proto::FrameReader& 
     const std::size_t bytes = co_await transport.async_read_some(
         buffers_of(reader.prepare()), asio::redirect_error(use_awaitable, error));
     if (error)
-      throw ConnectError(transport.name() + ": connection closed while waiting for " +
-                         std::string(awaited) + ": " + error.message() +
-                         "; is it a 9P server, and may this host use it?");
+      throw_closed(transport, "waiting for " + std::string(awaited), error);
     reader.received(bytes);
   }
 }
@@ -78,7 +83,7 @@ awaitable<bool> shake_hands(Transport& transport, Handshake& handshake, std::uin
     const proto::Dialect dialect = handshake.parameters().dialect;
     if (log::tracing())
       trace_frame(true, out, dialect);
-    co_await send_all(transport, out);
+    co_await send_all(transport, out, handshake.awaited());
     const proto::Frame frame = co_await receive_frame(transport, reader, handshake.awaited());
     const proto::ByteView whole(frame.body.data() - proto::kHeaderSize, frame.header.size);
     if (log::tracing())
