@@ -238,6 +238,7 @@ awaitable<void> Mount::perform(std::shared_ptr<Request> request, awaitable<void>
     request->reply_errno(failure);
 }
 
+// NOLINTNEXTLINE(performance-unnecessary-value-param): the handler keeps it.
 void Mount::spawn(std::shared_ptr<Request> request, awaitable<void> operation) {
   ++operations_;
   const auto slot = request->slot();
