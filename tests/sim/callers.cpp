@@ -238,7 +238,7 @@ awaitable<void> Callers::read(Caller& caller) {
     co_return;
   const Tree::NodePtr node = stage_.server.find(name);
   for (std::uint32_t times = stage_.dice.between(1, 4); times > 0; --times) {
-    if (!co_await read_once(caller, *file, node))
+    if (const bool goes_on = co_await read_once(caller, *file, node); !goes_on)
       co_return;
   }
 }
@@ -305,9 +305,11 @@ awaitable<void> Callers::write(Caller& caller) {
     co_return;
   const Tree::NodePtr node = stage_.server.find(name);
   for (std::uint32_t times = stage_.dice.between(1, 4); times > 0; --times) {
-    if (!co_await write_once(caller, *file, node))
+    if (const bool goes_on = co_await write_once(caller, *file, node); !goes_on)
       co_return;
-    if (stage_.dice.chance(500) && !co_await read_once(caller, *file, node))
+    if (!stage_.dice.chance(500))
+      continue;
+    if (const bool goes_on = co_await read_once(caller, *file, node); !goes_on)
       co_return;
   }
   const error_code error = co_await stage_.client.fsync(file->fid.fid(), false);
@@ -409,7 +411,7 @@ awaitable<bool> Callers::create_empty(Caller& caller, const std::string& name) {
 
 awaitable<void> Callers::create_and_remove(Caller& caller) {
   const std::string name = "brief." + std::to_string(caller.number);
-  if (!co_await create_empty(caller, name))
+  if (const bool created = co_await create_empty(caller, name); !created)
     co_return;
   FidHandle known;
   if (stage_.dice.chance(300)) {
@@ -432,7 +434,7 @@ awaitable<void> Callers::create_and_remove(Caller& caller) {
 awaitable<void> Callers::create_and_rename(Caller& caller) {
   const std::string name = "old." + std::to_string(caller.number);
   const std::string new_name = "new." + std::to_string(caller.number);
-  if (!co_await create_empty(caller, name))
+  if (const bool created = co_await create_empty(caller, name); !created)
     co_return;
   const error_code error =
       co_await stage_.client.rename(stage_.client.root(), name, stage_.client.root(), new_name);
