@@ -69,12 +69,15 @@ fuse_file_info open_reply(Mount& mount, const FileInfo& asked, std::shared_ptr<F
   return reply;
 }
 
-/// For work that runs beside other work: it hears of the request's interrupt, as a value.
+/// For work that runs beside other work: it hears of the request's interrupt, as a value. `request`
+/// is the state of the coroutine that waits for it: the only interrupt may have come already.
 template <class T>
-awaitable<T> interruptible(awaitable<T> work) {
+awaitable<T> interruptible(awaitable<T> work, boost::asio::cancellation_state request) {
   co_await boost::asio::this_coro::reset_cancellation_state(
       boost::asio::enable_total_cancellation());
   co_await boost::asio::this_coro::throw_if_cancelled(false);
+  if (request.cancelled() != boost::asio::cancellation_type::none)
+    co_return error_code(proto::Error::withdrawn);
   co_return co_await std::move(work);
 }
 
@@ -83,8 +86,10 @@ awaitable<T> interruptible(awaitable<T> work) {
 awaitable<result<OpenFile>> open_and_refresh(Mount& mount, NodeRef node, FidHandle fid,
                                              std::uint32_t flags) {
   const proto::Fid number = fid.fid();
-  auto [attributes, opened] = co_await (interruptible(mount.client().getattr(number)) &&
-                                        interruptible(mount.client().open(std::move(fid), flags)));
+  const auto state = co_await boost::asio::this_coro::cancellation_state;
+  auto [attributes, opened] =
+      co_await (interruptible(mount.client().getattr(number), state) &&
+                interruptible(mount.client().open(std::move(fid), flags), state));
   if (!opened)
     co_return opened.error();
   if (!attributes && interrupted(attributes.error())) {

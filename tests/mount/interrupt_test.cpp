@@ -161,6 +161,25 @@ TEST_F(Interrupt, SetsAProcessFreeThatIsKilledAfterAnotherSignal) {
   expect_serving(mount);
 }
 
+TEST_F(Interrupt, EndsAnOpenThoughItsWalkWasAnsweredFirst) {
+  // The one interrupt came while the walk was under way: there is none for what follows it.
+  Fuse9p& mount = mount_with({"on Tlopen name file nth 2 hold", "flush answer"},
+                             {kLongFlush, kLongGrace, "actimeo=3600"});
+  {
+    // It has the fid that was walked by the lookup: the next open walks anew.
+    const OwnedFd first(::open((mount.path() / "file").c_str(), O_RDONLY | O_CLOEXEC));
+    server().ask("on Twalk name file hold");
+    Process process = caller(
+        [&] { return outcome(::open((mount.path() / "file").c_str(), O_RDONLY | O_CLOEXEC)); });
+    await_held();
+    process.signal(SIGKILL);
+    EXPECT_EQ(process.wait(), Status{.signal = SIGKILL});
+    EXPECT_EQ(server().count("Tlopen"), 1) << "what is not wanted any more is not sent";
+  }
+  expect_no_leak(mount);
+  expect_serving(mount);
+}
+
 TEST_F(Interrupt, SetsManyProcessesFreeAtOnce) {
   Fuse9p& mount = mount_with({"on Tread name stream hold", "flush never"}, {kShortFlush});
   std::deque<Process> processes;

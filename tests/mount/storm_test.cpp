@@ -117,6 +117,8 @@ class Caller {
     struct stat found {};
     if (note(::lstat((root_ / "file").c_str(), &found)) && found.st_size != 9)
       ++tally_.wrong;
+    const OwnedFd opened(::open((root_ / "file").c_str(), O_RDONLY | O_CLOEXEC));
+    note(opened.get());
   }
   void read() {
     const OwnedFd fd(::open((root_ / "stream").c_str(), O_RDONLY | O_CLOEXEC));
