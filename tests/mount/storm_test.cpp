@@ -156,41 +156,47 @@ class Storm : public InterruptTest {
       threads.emplace_back([&, i] { Caller(root, content, tally, seed + i).run(end); });
     return 0;
   }
+  Fuse9p& mount_idle() {
+    Fuse9p& mount = mount_scripted(
+        {"synthetic /stream " + words(), "text /file some text", "text /other still here"},
+        {"actimeo=0", kNoGrace, "flush_timeout=0.1"});
+    EXPECT_EQ(read_once(mount.path() / "stream"), kOk);
+    EXPECT_EQ(read_file(mount.path() / "file"), "some text");
+    return mount;
+  }
+  void begin(const Fuse9p& mount, Clock::time_point end) {
+    const std::uint32_t seed = new_seed();
+    ASSERT_EQ(server().ask("seed " + std::to_string(seed)), "ok");
+    ASSERT_EQ(server().ask("flush mixed"), "ok");
+    // Some are not answered while the storm lasts.
+    for (const char* type : {"Tread", "Tlopen", "Twalk"}) {
+      for (int i = 1; i <= 15; ++i)
+        server().ask(std::string("on ") + type + " nth " + std::to_string(50 * i) + " hold");
+    }
+    for (const char* rule : {"on Tread wait some 60", "on any wait some 10"})
+      ASSERT_EQ(server().ask(rule), "ok");
+    for (unsigned i = 0; i < kProcesses; ++i)
+      processes_.emplace_back(
+          [&, i] { return call_until(end, mount.path(), *tally_, seed + i * kThreads); });
+  }
+
+  const SharedTally tally_;
+  std::deque<Process> processes_;
 };
 
 TEST_F(Storm, LeavesNothingBehind) {
-  const std::uint32_t seed = new_seed();
-  Fuse9p& mount = mount_scripted(
-      {"synthetic /stream " + words(), "text /file some text", "text /other still here"},
-      {"actimeo=0", kNoGrace, "flush_timeout=0.1"});
-  EXPECT_EQ(read_once(mount.path() / "stream"), kOk);
-  EXPECT_EQ(read_file(mount.path() / "file"), "some text");
+  Fuse9p& mount = mount_idle();
   const Counters before = expect_no_leak(mount);
-  ASSERT_EQ(server().ask("flush mixed"), "ok");
-  // Some are not answered while the storm lasts.
-  for (const char* type : {"Tread", "Tlopen", "Twalk"}) {
-    for (int i = 1; i <= 15; ++i)
-      server().ask(std::string("on ") + type + " nth " + std::to_string(50 * i) + " hold");
-  }
-  for (const char* rule : {"on Tread wait some 60", "on any wait some 10"})
-    ASSERT_EQ(server().ask(rule), "ok");
-  ASSERT_EQ(server().ask("seed " + std::to_string(seed)), "ok");
-
-  const SharedTally tally;
-  std::deque<Process> processes;
-  const auto end = Clock::now() + duration();
-  for (unsigned i = 0; i < kProcesses; ++i)
-    processes.emplace_back(
-        [&, i] { return call_until(end, mount.path(), *tally, seed + i * kThreads); });
-  for (Process& process : processes)
+  begin(mount, Clock::now() + duration());
+  for (Process& process : processes_)
     EXPECT_EQ(process.wait_for(duration() + patience()), kSuccess);
   ASSERT_EQ(server().ask("forget"), "ok");
   ASSERT_EQ(server().ask("flush prompt"), "ok");
   ASSERT_EQ(server().ask("release"), "ok");
 
-  EXPECT_EQ(tally->wrong, 0U);
-  EXPECT_EQ(tally->failed, 0U) << "the last one by " << std::strerror(tally->last_error);
-  EXPECT_GT(tally->done, 0U);
+  EXPECT_EQ(tally_->wrong, 0U);
+  EXPECT_EQ(tally_->failed, 0U) << "the last one by " << std::strerror(tally_->last_error);
+  EXPECT_GT(tally_->done, 0U);
   const Counters after = expect_no_leak(mount);
   EXPECT_EQ(after["open_files"], 0);
   EXPECT_LE(after["fids"], before["fids"]);
@@ -199,13 +205,30 @@ TEST_F(Storm, LeavesNothingBehind) {
     EXPECT_GT(after[some], 0) << some;
   const std::size_t answers = mount.log_lines("{\"mount\":").size();
   EXPECT_EQ(mount.log_lines("").size(), answers + 1) << "more than the mount's line: an error?";
-  std::cout << "storm of " << duration().count() << " s: " << tally->done << " calls done, "
-            << tally->interrupted << " interrupted, " << tally->signals << " signals; "
+  std::cout << "storm of " << duration().count() << " s: " << tally_->done << " calls done, "
+            << tally_->interrupted << " interrupted, " << tally_->signals << " signals; "
             << after["requests"] << " requests, " << after["flushes"] << " flushes, of which "
             << after["honoured"] << " honoured, " << after["cancelled"] << " cancelled; "
             << after["abandoned"] << " abandoned, " << after["late"] << " late, "
             << after["cancelled_unsent"] << " cancelled unsent\n";
   expect_serving(mount);
+}
+
+TEST_F(Storm, EndsWithTheConnection) {
+  Fuse9p& mount = mount_idle();
+  begin(mount, Clock::now() + std::chrono::seconds(2));
+  EXPECT_TRUE(eventually([&] { return tally_->interrupted > 1000; }));
+  server_ends_early();
+  server().process().signal(SIGKILL);
+  for (Process& process : processes_)
+    EXPECT_EQ(process.wait_for(patience()), kSuccess);
+  EXPECT_EQ(tally_->wrong, 0U);
+  EXPECT_EQ(tally_->last_error, EIO);
+  await_counters(mount, [](const Counters& now) {
+    return now["operations"] == 0 && now["outstanding"] == 0 && now["open_files"] == 0;
+  });
+  EXPECT_EQ(mount.log_lines("connection lost").size(), 1U);
+  EXPECT_EQ(mount.unmount(), kSuccess);
 }
 
 }  // namespace
