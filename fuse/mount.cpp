@@ -158,7 +158,8 @@ Mount::Mount(asio::io_context& io, Client& client, const Attributes& root, Mount
       events_(std::move(events)),
       nodes_(root, [this](Node& node) { fids_.drop(node); }),
       fids_(nodes_, client_, settings_.max_fids),
-      unresolved_(io, client_.fates()) {
+      unresolved_(io, client_.fates()),
+      locks_(*this) {
   nodes_.set_attr_timeout(settings_.attr_timeout);
   fuse_set_log_func(log_libfuse);
   session_ = std::make_unique<Session>(*this, settings_.fuse_options);
@@ -194,7 +195,8 @@ void Mount::negotiate(fuse_conn_info& connection) {
   want(FUSE_CAP_HANDLE_KILLPRIV, false);  // the kernel clears suid bits: servers may not
   want(FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE, false);  // slower
   want(FUSE_CAP_WRITEBACK_CACHE, false);  // data is the server's when write(2) returns
-  want(FUSE_CAP_POSIX_LOCKS | FUSE_CAP_FLOCK_LOCKS, false);  // the kernel arbitrates locally
+  // Without them the kernel arbitrates by itself.
+  want(FUSE_CAP_POSIX_LOCKS | FUSE_CAP_FLOCK_LOCKS, settings_.server_locks);
   connection.max_write = Device::kMaxWrite;
   connection.max_background = 64;
   connection.congestion_threshold = 48;

@@ -6,6 +6,7 @@
 #include "fuse/device.hpp"
 #include "fuse/fid_cache.hpp"
 #include "fuse/handle_table.hpp"
+#include "fuse/locks.hpp"
 #include "fuse/node_table.hpp"
 #include "fuse/request.hpp"
 #include "fuse/unresolved.hpp"
@@ -29,6 +30,7 @@ struct MountSettings {
   std::chrono::milliseconds interrupt_grace{1000};
   std::chrono::milliseconds page_timeout{0};  ///< of a read through the page cache; 0: none
   std::size_t max_fids = 100'000;
+  bool server_locks = false;        ///< locks are the server's, too; else the kernel's alone
   bool direct_io = false;           ///< no page cache for any file
   bool ignore_qid_version = false;  ///< when cached data is validated
 };
@@ -65,6 +67,7 @@ class Mount {
   HandleTable<FileHandle>& files() { return files_; }
   HandleTable<DirectoryHandle>& directories() { return directories_; }
   Unresolved& unresolved() { return unresolved_; }
+  Locks& locks() { return locks_; }
   Device& device() { return *device_; }
   const MountSettings& settings() const { return settings_; }
 
@@ -117,6 +120,7 @@ class Mount {
   HandleTable<FileHandle> files_;
   HandleTable<DirectoryHandle> directories_;
   Unresolved unresolved_;
+  Locks locks_;
   std::unique_ptr<Session> session_;
   std::unique_ptr<Device> device_;
   std::size_t operations_ = 0;

@@ -205,6 +205,8 @@ awaitable<void> read(Mount& mount, Request& request, fuse_ino_t, std::size_t siz
   const auto handle = mount.files().find(file->fh);
   if (!handle)
     co_return request.reply_errno(EBADF);
+  if (mount.locks().lost(*handle->node))
+    co_return request.reply_errno(EIO);
   // A file that has got a length since it was opened is an ordinary one after all.
   const bool stream = handle->stream && handle->node->attributes.size == 0;
   if (stream)
@@ -238,6 +240,8 @@ awaitable<void> write(Mount& mount, Request& request, fuse_ino_t, proto::ConstBu
   const auto handle = mount.files().find(file->fh);
   if (!handle)
     co_return request.reply_errno(EBADF);
+  if (mount.locks().lost(*handle->node))
+    co_return request.reply_errno(EIO);
   const auto start = static_cast<std::uint64_t>(offset);
   const Change change = bytes_of(handle->node, start, start + data.bytes.size());
   if (const bool cleared = co_await mount.unresolved().cleared(change); !cleared)
@@ -256,10 +260,11 @@ awaitable<void> write(Mount& mount, Request& request, fuse_ino_t, proto::ConstBu
     co_await mount.unresolved().settle(change, mark);
 }
 
-awaitable<void> release(Mount& mount, Request& request, fuse_ino_t, FileInfo file) {
+awaitable<void> release(Mount& mount, Request& request, fuse_ino_t ino, FileInfo file) {
   mount.files().remove(file->fh);  // the Tclunk goes out by itself; nobody waits for it
+  if (const NodeRef node = mount.nodes().find(ino); node && mount.settings().server_locks)
+    co_await mount.locks().released(node, file->fh, file->lock_owner);
   request.reply_ok();
-  co_return;
 }
 
 awaitable<void> fsync(Mount& mount, Request& request, fuse_ino_t, int datasync, FileInfo file) {

@@ -38,6 +38,9 @@ FileInfo keep(fuse_file_info* file) {
 struct stat keep(struct stat* attributes) {
   return *attributes;
 }
+struct flock keep(struct flock* lock) {
+  return *lock;
+}
 
 std::string show(const std::string& text) {
   return ' ' + proto::quoted(text);
@@ -51,6 +54,9 @@ std::string show(const FileInfo& file) {
 }
 std::string show(const struct stat&) {
   return {};
+}
+std::string show(const struct flock& lock) {
+  return fmt::format(" type {} start {} length {}", lock.l_type, lock.l_start, lock.l_len);
 }
 std::string show(const proto::ConstBuffer& data) {
   return ' ' + std::to_string(data.bytes.size()) + " bytes";
@@ -132,6 +138,10 @@ fuse_lowlevel_ops make_operations() {
   table.releasedir = run<"releasedir", releasedir>;
   table.fsyncdir = run<"fsyncdir", fsyncdir>;
   table.statfs = run<"statfs", statfs>;
+  table.flush = run<"flush", flush>;
+  table.getlk = run<"getlk", getlk>;
+  table.setlk = run<"setlk", setlk>;
+  table.flock = run<"flock", flock>;
   return table;
 }
 

@@ -2,9 +2,7 @@
 // The operations of a mount: one coroutine per FUSE request that waits for the server, each reading
 // top-down like the 9P conversation that it is. They stand in op_<family>.cpp. What is absent from
 // the table is answered by libfuse with ENOSYS, from which the kernel makes what programs expect:
-// EOPNOTSUPP for xattrs and fallocate, ENOTTY for ioctl, its own locks, its own copying. There is
-// no flush: every write was answered by the server before write(2) returned, so close(2) has
-// nothing to wait for, and the kernel, told so once, saves the question.
+// EOPNOTSUPP for xattrs and fallocate, ENOTTY for ioctl, its own copying.
 #pragma once
 
 #include "fuse/mount.hpp"
@@ -66,6 +64,14 @@ awaitable<void> write(Mount& mount, Request& request, fuse_ino_t ino, proto::Con
                       off_t offset, FileInfo file);
 awaitable<void> release(Mount& mount, Request& request, fuse_ino_t ino, FileInfo file);
 awaitable<void> fsync(Mount& mount, Request& request, fuse_ino_t ino, int datasync, FileInfo file);
+
+// op_lock.cpp: asked only with locks=server, but for flush. The kernel arbitrates otherwise.
+awaitable<void> flush(Mount& mount, Request& request, fuse_ino_t ino, FileInfo file);
+awaitable<void> getlk(Mount& mount, Request& request, fuse_ino_t ino, FileInfo file,
+                      struct flock lock);
+awaitable<void> setlk(Mount& mount, Request& request, fuse_ino_t ino, FileInfo file,
+                      struct flock lock, int wait);
+awaitable<void> flock(Mount& mount, Request& request, fuse_ino_t ino, FileInfo file, int operation);
 
 // op_dir.cpp
 awaitable<void> opendir(Mount& mount, Request& request, fuse_ino_t ino, FileInfo file);

@@ -147,6 +147,11 @@ void Request::reply_written(std::size_t bytes) {
   fuse_reply_write(take(), bytes);
 }
 
+void Request::reply_lock(const struct flock& lock) {
+  trace(0);
+  fuse_reply_lock(take(), &lock);
+}
+
 void Request::reply_statfs(const struct statvfs& statistics) {
   trace(0);
   fuse_reply_statfs(take(), &statistics);

@@ -54,6 +54,7 @@ class Request : public std::enable_shared_from_this<Request> {
   void reply_attr(const struct stat& attributes, double timeout);
   void reply_readlink(const std::string& target);
   void reply_written(std::size_t bytes);
+  void reply_lock(const struct flock& lock);
   void reply_statfs(const struct statvfs& statistics);
 
   bool replied() const { return request_ == nullptr; }

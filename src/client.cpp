@@ -4,6 +4,7 @@
 #include "src/bulk.hpp"
 
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/ip/host_name.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
@@ -19,6 +20,8 @@ namespace {
 
 constexpr std::uint32_t kPage = 4096;
 constexpr std::uint32_t kRemoveDirectory = 0x200;  // AT_REMOVEDIR
+/// For servers that look a lock's client up by its name, and don't know ours.
+constexpr std::string_view kAnyHost = "127.0.0.1";
 
 template <class T>
 Fids fids_of(const T& request) {
@@ -96,13 +99,15 @@ Client::Client(asio::io_context& io, Established established,
       fates_(io),
       connection_(io, std::move(established), limits, std::move(clock)),
       root_(*this, *fids_.acquire()),
-      root_qid_(established.parameters.root_qid) {
-  connection_.run({.lost = [this](error_code, const std::string& why) { on_lost(why); },
-                   .settled = [this](proto::MessageType request, const Fids& fids,
-                                     error_code error) { on_settled(request, fids, error); },
-                   .given_up = [this](proto::RequestId id) { fates_.given_up(id); },
-                   .known = [this](proto::RequestId id) { fates_.known(id); },
-                   .stray_fid = [this](Fid fid) { on_stray_fid(fid); }});
+      root_qid_(established.parameters.root_qid),
+      lock_client_(asio::ip::host_name()) {
+  connection_.run(
+      {.lost = [this](error_code, const std::string& why) { on_lost(why); },
+       .settled = [this](proto::MessageType request, const Fids& fids,
+                         error_code error) { on_settled(request, fids, error); },
+       .given_up = [this](proto::RequestId id) { fates_.given_up(id); },
+       .known = [this](proto::RequestId id) { fates_.known(id); },
+       .late = [this](proto::MessageType reply, Fid created) { on_late(reply, created); }});
 }
 
 std::uint32_t Client::chunk(std::uint32_t iounit) const {
@@ -155,10 +160,12 @@ void Client::on_settled(proto::MessageType request, const Fids& fids, error_code
   }
 }
 
-/// A server that answered after its Rflush may have made the fid behind our back.
-void Client::on_stray_fid(Fid fid) {
-  if (fids_.doubt(fid))
-    send_clunk(fid);
+/// A server that answered after its Rflush may have done it all, behind our back.
+void Client::on_late(proto::MessageType reply, Fid created) {
+  if (created != proto::kNoFid && fids_.doubt(created))
+    send_clunk(created);
+  if (reply == proto::MessageType::Rlock && late_lock_)
+    late_lock_();
 }
 
 // ---- calls
@@ -262,6 +269,42 @@ awaitable<result<OpenFile>> Client::create(FidHandle fid, std::string_view name,
 
 awaitable<error_code> Client::fsync(Fid fid, bool datasync) {
   co_return (co_await call(proto::Tfsync{.fid = fid, .datasync = datasync ? 1U : 0U})).error();
+}
+
+awaitable<result<LockStatus>> Client::lock(Fid fid, LockRequest request) {
+  proto::Tlock message{.fid = fid,
+                       .type = static_cast<std::uint8_t>(request.type),
+                       .start = request.start,
+                       .length = request.length,
+                       .proc_id = request.owner,
+                       .client_id = lock_client_};
+  auto reply = co_await call(message);
+  if (reply.error() == as_error(EINVAL) && lock_client_ != kAnyHost) {
+    lock_client_ = kAnyHost;
+    message.client_id = lock_client_;
+    reply = co_await call(message);
+  }
+  if (!reply)
+    co_return reply.error();
+  constexpr auto kLast = static_cast<std::uint8_t>(LockStatus::grace);
+  co_return reply->status > kLast ? LockStatus::refused : LockStatus{reply->status};
+}
+
+awaitable<result<LockRequest>> Client::getlock(Fid fid, LockRequest request) {
+  const auto reply = co_await call(proto::Tgetlock{.fid = fid,
+                                                   .type = static_cast<std::uint8_t>(request.type),
+                                                   .start = request.start,
+                                                   .length = request.length,
+                                                   .proc_id = request.owner,
+                                                   .client_id = lock_client_});
+  if (!reply)
+    co_return reply.error();
+  if (reply->type > static_cast<std::uint8_t>(LockRequest::Type::unlock))
+    co_return as_error(EIO);
+  co_return LockRequest{.type = LockRequest::Type{reply->type},
+                        .start = reply->start,
+                        .length = reply->length,
+                        .owner = reply->proc_id};
 }
 
 awaitable<Transferred> Client::read(const OpenFile& file, std::uint64_t offset,

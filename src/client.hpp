@@ -70,6 +70,15 @@ enum class ReadMode : std::uint8_t {
   stream,  ///< one Tread, its answer as it is; for files whose reads have a meaning of their own
 };
 
+/// What Tlock says and is told. The numbers are the wire's.
+struct LockRequest {
+  enum class Type : std::uint8_t { read = 0, write = 1, unlock = 2 };
+  Type type{};
+  std::uint64_t start = 0, length = 0;  ///< length 0: to the end, wherever that is
+  std::uint32_t owner = 0;              ///< a number of this client's own choice
+};
+enum class LockStatus : std::uint8_t { granted = 0, blocked = 1, refused = 2, grace = 3 };
+
 class Client {
  public:
   struct Events {
@@ -118,6 +127,13 @@ class Client {
   awaitable<result<OpenFile>> create(FidHandle fid, std::string_view name, std::uint32_t flags,
                                      std::uint32_t mode, std::uint32_t gid);
   awaitable<error_code> fsync(proto::Fid fid, bool datasync);
+
+  // ---- locks. `fid` is open. Nothing waits at the server: blocked is an answer.
+  awaitable<result<LockStatus>> lock(proto::Fid fid, LockRequest request);
+  /// The lock that is in the way; Type::unlock if none is.
+  awaitable<result<LockRequest>> getlock(proto::Fid fid, LockRequest request);
+  /// Called when a lock was granted behind its Rflush: it may be held without anybody's wish.
+  void on_late_lock(std::function<void()> handler) { late_lock_ = std::move(handler); }
 
   // ---- data: read(5). Large transfers are split; the pieces are in flight together.
   /// Into `destination`. `known_size` is the file's size if it was learnt just now: a short answer
@@ -169,7 +185,7 @@ class Client {
   void send_clunk(proto::Fid fid);
   void on_lost(const std::string& why);
   void on_settled(proto::MessageType request, const Fids& fids, error_code error);
-  void on_stray_fid(proto::Fid fid);
+  void on_late(proto::MessageType reply, proto::Fid created);
 
   Events events_;
   Fates fates_;
@@ -177,6 +193,8 @@ class Client {
   Connection connection_;
   FidHandle root_;
   proto::Qid root_qid_;
+  std::function<void()> late_lock_;
+  std::string lock_client_;
   // Learnt from the server, and not asked again: operations that it does not have.
   bool has_unlinkat_ = true, has_renameat_ = true;
 };

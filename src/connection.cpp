@@ -241,8 +241,8 @@ void Connection::handle(proto::Event& event) {
       return;
     case Kind::late:
       log::debug("{}: a reply came after its Rflush and was dropped", name());
-      if (event.created != proto::kNoFid && observer_.stray_fid)
-        observer_.stray_fid(event.created);
+      if (observer_.late)
+        observer_.late(event.reply.type, event.created);
       return;
     case Kind::broken:
       return close(event.error, event.error.message() + ": " + event.detail);

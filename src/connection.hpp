@@ -55,8 +55,8 @@ class Connection {
     std::function<void(proto::RequestId id)> given_up;
     /// Of one that was given up: it is settled now.
     std::function<void(proto::RequestId id)> known;
-    /// A reply came after its Rflush: the server may have this fid all the same.
-    std::function<void(proto::Fid fid)> stray_fid;
+    /// A reply came after its Rflush: the server may have done it all the same, and made the fid.
+    std::function<void(proto::MessageType reply, proto::Fid created)> late;
   };
 
   /// No clock: the machine's.

@@ -107,6 +107,7 @@ class Program {
                                .interrupt_grace = options_.interrupt_grace,
                                .page_timeout = options_.page_timeout,
                                .max_fids = options_.maxfids,
+                               .server_locks = options_.server_locks,
                                .direct_io = options_.direct_io,
                                .ignore_qid_version = options_.ignore_qid_version};
     mount_.emplace(

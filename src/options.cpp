@@ -296,6 +296,12 @@ std::optional<CacheMode> parse_cache(std::string_view value) {
   return mask && *mask <= 0xFFU ? std::optional(cache_of_mask(*mask)) : std::nullopt;
 }
 
+void set_locks(Options& options, std::string_view value) {
+  if (value != "local" && value != "server")
+    throw UsageError("must be local or server");
+  options.server_locks = value == "server";
+}
+
 void set_cache(Options& options, std::string_view value) {
   const auto mode = parse_cache(value);
   if (!mode)
@@ -375,6 +381,10 @@ constexpr std::array kTable = std::to_array<OptionSpec>({
      set_flag<&Options::posix_acl>},
     {"nodevmap", flag, "", "", "Accepted; not in this version.", kSession,
      set_flag<&Options::no_device_map>},
+    {"locks", choice, "WHERE", "local",
+     "local: locks hold between the processes of this machine. server: towards other clients of "
+     "the server, too.",
+     kSession, set_locks},
     {"debug", uint, "[MASK]", "", "v9fs's form of -d: any MASK but 0.", kSession, set_debug},
 
     {"cache", choice, "MODE", "readahead",

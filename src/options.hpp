@@ -76,6 +76,8 @@ struct Options {           // NOLINT(clang-analyzer-optin.performance.Padding)
   std::chrono::milliseconds interrupt_grace{1'000};
   std::chrono::milliseconds page_timeout{0};  ///< 0: none
 
+  bool server_locks = false;  ///< locks=server
+
   bool read_only = false;
   bool allow_other = false;
   bool allow_root = false;

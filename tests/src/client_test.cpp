@@ -13,6 +13,7 @@
 
 #include <cerrno>
 #include <deque>
+#include <map>
 #include <optional>
 
 namespace fuse9p {
@@ -416,6 +417,79 @@ TEST_F(ImpatientClientTest, AFidIsNotClunkedWhileARequestThatNamesItIsUnresolved
   EXPECT_THAT(peer_.all(), IsEmpty());
   peer_.say("Rflush tag 3");
   EXPECT_EQ(peer_.next(), "Tclunk tag 4 fid 1");
+}
+
+// ---- locks
+
+constexpr LockRequest kWriteLock{
+    .type = LockRequest::Type::write, .start = 2, .length = 3, .owner = 9};
+
+std::string as_lock(const std::string& message) {
+  return message.substr(0, message.find(" client_id"));
+}
+
+TEST_F(ClientTest, LockSaysWhatTheServerSays) {
+  const std::map<int, LockStatus> statuses{{0, LockStatus::granted},
+                                           {1, LockStatus::blocked},
+                                           {2, LockStatus::refused},
+                                           {3, LockStatus::grace},
+                                           {77, LockStatus::refused}};
+  const OpenFile file = open_file();
+  int tag = 2;
+  for (const auto& [number, status] : statuses) {
+    const auto done = start(client_.lock(file.fid.fid(), kWriteLock));
+    const std::string name = std::to_string(tag++);
+    EXPECT_EQ(as_lock(peer_.next()),
+              "Tlock tag " + name + " fid 1 type 1 flags 0 start 2 length 3 proc_id 9");
+    peer_.say("Rlock tag " + name + " status " + std::to_string(number));
+    ASSERT_TRUE(*done);
+    EXPECT_EQ((*done)->value(), status) << number;
+  }
+}
+
+/// It looks for a host of our name, and there is none.
+TEST_F(ClientTest, LockNamesAHostThatEveryServerKnows) {
+  const OpenFile file = open_file();
+  const auto done = start(client_.lock(file.fid.fid(), kWriteLock));
+  peer_.next();
+  peer_.say("Rlerror tag 2 ecode 22");
+  EXPECT_THAT(peer_.next(), HasSubstr("client_id 127.0.0.1"));
+  peer_.say("Rlock tag 3 status 0");
+  EXPECT_EQ((*done)->value(), LockStatus::granted);
+  const auto again = start(client_.lock(file.fid.fid(), kWriteLock));
+  EXPECT_THAT(peer_.next(), HasSubstr("client_id 127.0.0.1"));
+  peer_.say("Rlerror tag 4 ecode 22");
+  EXPECT_EQ((*again)->error().value(), EINVAL);
+}
+
+TEST_F(ClientTest, GetlockBringsWhatIsInTheWay) {
+  const OpenFile file = open_file();
+  const auto done = start(client_.getlock(file.fid.fid(), kWriteLock));
+  EXPECT_EQ(as_lock(peer_.next()), "Tgetlock tag 2 fid 1 type 1 start 2 length 3 proc_id 9");
+  peer_.say("Rgetlock tag 2 type 0 start 4 length 5 proc_id 6 client_id other");
+  ASSERT_TRUE(*done && (*done)->has_value());
+  EXPECT_EQ((**done)->type, LockRequest::Type::read);
+  EXPECT_EQ((**done)->start, 4U);
+  EXPECT_EQ((**done)->length, 5U);
+  const auto wrong = start(client_.getlock(file.fid.fid(), kWriteLock));
+  peer_.next();
+  peer_.say("Rgetlock tag 3 type 3 start 4 length 5 proc_id 6 client_id other");
+  EXPECT_EQ((*wrong)->error().value(), EIO);
+}
+
+TEST_F(ClientTest, ALockGrantedBehindItsRflushIsToldOf) {
+  int late = 0;
+  client_.on_late_lock([&] { ++late; });
+  const OpenFile file = open_file();
+  const auto done = start(client_.lock(file.fid.fid(), kWriteLock));
+  peer_.next();
+  interrupt();
+  EXPECT_EQ(peer_.next(), "Tflush tag 3 oldtag 2");
+  peer_.say("Rflush tag 3");
+  EXPECT_EQ((*done)->error(), proto::Error::cancelled);
+  EXPECT_EQ(late, 0);
+  peer_.say("Rlock tag 2 status 0");
+  EXPECT_EQ(late, 1);
 }
 
 TEST_F(ClientTest, ALostConnectionFailsWhatWaitsAndWhatComesLater) {

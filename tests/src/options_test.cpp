@@ -263,6 +263,12 @@ TEST(Options, CacheIsAWordOrTheBitsOfV9fs) {
   }
 }
 
+TEST(Options, LocksAreThisMachinesOrTheServersToo) {
+  EXPECT_FALSE(parse_list("ro").server_locks);
+  EXPECT_TRUE(parse_list("locks=server").server_locks);
+  EXPECT_FALSE(parse_list("locks=server,locks=local").server_locks);
+}
+
 TEST(Options, DebugMaskOfV9fsIsDashD) {
   for (const std::string on : {"debug", "debug=1", "debug=0x04"}) {
     EXPECT_TRUE(parse_list(on).debug) << on;
@@ -340,6 +346,7 @@ TEST(Options, BadValueIsNamedWithWhatWasExpected) {
       {"cache=lose", cache},
       {"cache=0x100", cache},
       {"cache=0x", cache},
+      {"locks=both", "must be local or server"},
       {"debug=yes", "must be a number, decimal or behind 0x"},
       {"locktimeout=soon", "must be a number of seconds"},
       {"max_read=all", "must be a number of bytes, with k, M or G behind it if you like"},

@@ -41,16 +41,17 @@ inline void catch_signal(int number, int flags = 0) {
   ::sigaction(number, &action, nullptr);
 }
 
+/// A process in which SIGINT and SIGALRM have handlers.
+inline Process caller(const std::function<int()>& call, int flags = 0) {
+  return Process([=] {
+    catch_signal(SIGINT, flags);
+    catch_signal(SIGALRM, flags);
+    return call();
+  });
+}
+
 class InterruptTest : public ScriptedTest {
  protected:
-  /// A process in which SIGINT and SIGALRM have handlers.
-  static Process caller(const std::function<int()>& call, int flags = 0) {
-    return Process([=] {
-      catch_signal(SIGINT, flags);
-      catch_signal(SIGALRM, flags);
-      return call();
-    });
-  }
   static Process reader(const std::filesystem::path& file) {
     return caller([=] { return read_once(file); });
   }
