@@ -18,18 +18,21 @@ std::optional<Fid> FidPool::acquire() {
   free_.pop_front();
   at(fid).state = State::live;
   ++in_use_;
+  ++held_;
   return fid;
 }
 
 bool FidPool::doubt(Fid fid) {
   if (to_int(fid) >= fids_.size())
     return false;
-  if (at(fid).state != State::free) {
-    at(fid).doubted = true;
+  Record& record = at(fid);
+  if (!is_free(fid)) {
+    record.doubted = true;
     return false;
   }
-  free_.erase(std::find(free_.begin(), free_.end(), fid));
-  at(fid).state = State::clunking;
+  if (record.state == State::free)
+    free_.erase(std::find(free_.begin(), free_.end(), fid));
+  record.state = State::clunking;
   ++in_use_;
   return true;
 }
@@ -55,17 +58,25 @@ bool FidPool::end(Fid fid) {
 bool FidPool::retire(Fid fid) {
   Record& record = at(fid);
   assert(record.state == State::live);
+  --held_;
   record.state = record.requests > 0 ? State::retired : State::clunking;
   return record.state == State::clunking;
 }
 
 bool FidPool::release(Fid fid) {
   Record& record = at(fid);
-  assert(record.state != State::free);
+  assert(!is_free(fid));
+  held_ -= record.state == State::live ? 1 : 0;
   if (record.requests == 0)
     return !set_free(fid);
   record.state = State::released;
   return false;
+}
+
+void FidPool::bar(Fid fid) {
+  limit_ = std::min(limit_, static_cast<std::uint32_t>(fids_.size()));
+  if (usable() > kFewest && !std::exchange(at(fid).barred, true))
+    ++barred_;
 }
 
 /// False, and it is clunked once more, if the server may have it all the same.
@@ -75,8 +86,9 @@ bool FidPool::set_free(Fid fid) {
     record.state = State::clunking;
     return false;
   }
-  record.state = State::free;
-  free_.push_back(fid);
+  record.state = record.barred ? State::barred : State::free;
+  if (!record.barred)
+    free_.push_back(fid);
   --in_use_;
   return true;
 }

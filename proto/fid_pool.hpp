@@ -10,6 +10,7 @@
 
 #include "proto/types.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -47,16 +48,30 @@ class FidPool {
   /// Does a request name it whose fate is not known?
   bool named(Fid fid) const { return fids_[to_int(fid)].requests > 0; }
   std::size_t in_use() const { return in_use_; }
+  /// Of those, the ones that somebody holds: not given back, and not in doubt.
+  std::size_t held() const { return held_; }
+
+  /// The server has refused this live number because it has no more fids: it is not used again, and
+  /// no larger ones either. What was refused is so learnt one by one, whether the server counts
+  /// fids or looks at their numbers. Never fewer than `kFewest` are left.
+  void bar(Fid fid);
+  static constexpr std::size_t kFewest = 16;
+  /// Numbers that may be used.
+  std::size_t usable() const { return std::min<std::size_t>(limit_, fids_.size()) - barred_; }
   bool is_free(Fid fid) const {
-    return to_int(fid) >= fids_.size() || fids_[to_int(fid)].state == State::free;
+    if (to_int(fid) >= fids_.size())
+      return true;
+    const State state = fids_[to_int(fid)].state;
+    return state == State::free || state == State::barred;
   }
 
  private:
-  enum class State : std::uint8_t { free, live, retired, clunking, released };
+  enum class State : std::uint8_t { free, live, retired, clunking, released, barred };
   struct Record {
     State state = State::free;
     std::uint32_t requests = 0;
     bool doubted = false;
+    bool barred = false;
   };
 
   Record& at(Fid fid) { return fids_[to_int(fid)]; }
@@ -65,7 +80,7 @@ class FidPool {
   std::uint32_t limit_;
   std::vector<Record> fids_;
   std::deque<Fid> free_;  // freed longest ago first: a late reply rarely meets a new owner
-  std::size_t in_use_ = 0;
+  std::size_t in_use_ = 0, held_ = 0, barred_ = 0;
 };
 
 }  // namespace fuse9p::proto

@@ -107,6 +107,7 @@ Handshake::Action Handshake::on_attach(ByteView frame) {
   if (header.type != MessageType::Rattach || header.tag != kAttachTag || !answer)
     return unexpected(frame);
   parameters_.root_qid = answer->qid;
+  parameters_.aname = config_.aname;
   return {.kind = Action::Kind::done};
 }
 

@@ -29,6 +29,7 @@ struct SessionParameters {
   Dialect dialect = Dialect::l;
   std::uint32_t msize = 0;
   Qid root_qid;
+  std::string aname{};  ///< as asked for
 };
 
 class Handshake {

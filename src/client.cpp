@@ -5,6 +5,7 @@
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/ip/host_name.hpp>
+#include <boost/asio/redirect_error.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
@@ -64,6 +65,11 @@ bool ended_by_tremove(const error_code& error) {
   return answered && !is_unsupported(error);
 }
 
+/// "No more fids", or no such large numbers.
+bool is_out_of_fids(const error_code& error) {
+  return error == as_error(ERANGE) || error == as_error(ENFILE) || error == as_error(EMFILE);
+}
+
 /// Did the server refuse it, so that it surely has not happened?
 bool refused(const error_code& error) {
   return error.category() == proto::server_category() || error == proto::Error::withdrawn ||
@@ -97,9 +103,11 @@ Client::Client(asio::io_context& io, Established established,
                const proto::MultiplexerLimits& limits, Events events, std::unique_ptr<Clock> clock)
     : events_(std::move(events)),
       fates_(io),
+      root_qid_(established.parameters.root_qid),
+      aname_(established.parameters.aname),
       connection_(io, std::move(established), limits, std::move(clock)),
       root_(*this, *fids_.acquire()),
-      root_qid_(established.parameters.root_qid),
+      io_(io),
       lock_client_(asio::ip::host_name()) {
   connection_.run(
       {.lost = [this](error_code, const std::string& why) { on_lost(why); },
@@ -118,11 +126,59 @@ std::uint32_t Client::chunk(std::uint32_t iounit) const {
 
 // ---- fids
 
-result<FidHandle> Client::new_fid() {
-  const auto fid = fids_.acquire();
-  if (!fid)
-    return as_error(ENFILE);
-  return FidHandle(*this, *fid);
+/// Sends a request that makes a fid, `start(newfid)`: again with another number if the server has
+/// no more fids, when some have been given back.
+template <class Start>
+auto Client::make_fid(FidHandle& made, Start start) -> decltype(start(Fid{})) {
+  for (int attempt = 1;; ++attempt) {
+    result<Fid> number = as_error(ENFILE);
+    if (const auto free = fids_.acquire())
+      number = *free;
+    else
+      number = co_await await_fid();
+    if (!number)
+      co_return number.error();
+    FidHandle fid(*this, *number);
+    auto reply = co_await start(fid.fid());
+    if (reply) {
+      made = std::move(fid);
+      co_return reply;
+    }
+    const bool again = is_out_of_fids(reply.error()) && attempt < kFidAttempts;
+    if (again)
+      fids_.bar(fid.fid());
+    if (refused(reply.error()))
+      fid.forget();
+    if (!again)
+      co_return reply.error();
+    if (fids_short_)
+      fids_short_(fids_.usable());
+  }
+}
+
+/// All numbers are in use: what is kept for later is given back, and an Rclunk awaited.
+awaitable<result<Fid>> Client::await_fid() {
+  if (fids_short_)
+    fids_short_(fids_.usable());
+  asio::steady_timer patience(io_, kFidPatience);
+  const auto state = co_await asio::this_coro::cancellation_state;
+  for (error_code ended = asio::error::operation_aborted; ended;) {
+    if (const auto fid = fids_.acquire())
+      co_return *fid;
+    awaiting_fids_.push_back(&patience);
+    co_await patience.async_wait(asio::redirect_error(asio::use_awaitable, ended));
+    std::erase(awaiting_fids_, &patience);
+    if (state.cancelled() != asio::cancellation_type::none)
+      co_return error_code(proto::Error::withdrawn);
+  }
+  co_return as_error(ENFILE);
+}
+
+void Client::wake_one_for_fid() {
+  if (awaiting_fids_.empty())
+    return;
+  awaiting_fids_.front()->cancel();
+  awaiting_fids_.pop_front();
 }
 
 void Client::retire(Fid fid) {
@@ -133,6 +189,8 @@ void Client::retire(Fid fid) {
 void Client::release(Fid fid) {
   if (fids_.release(fid))
     send_clunk(fid);
+  else
+    wake_one_for_fid();
 }
 
 /// The number is free when the answer is here, whatever it says.
@@ -198,34 +256,41 @@ awaitable<Connection::Outcome> Client::call_raw(proto::Outgoing request, Fids fi
 // ---- verbs
 
 awaitable<result<Walked>> Client::walk(Fid from, std::string_view name) {
-  auto newfid = new_fid();
-  if (!newfid)
-    co_return newfid.error();
-  proto::Twalk request{.fid = from, .newfid = newfid->fid(), .wname = {}};
+  proto::Twalk request{.fid = from, .newfid = proto::kNoFid, .wname = {}};
   request.wname.push_back(name);
-  const auto reply = co_await call(request);
-  if (!reply) {
-    if (refused(reply.error()))
-      newfid->forget();
+  FidHandle made;
+  const auto reply = co_await make_fid(made, [&](Fid newfid) {
+    request.newfid = newfid;
+    return call(request);
+  });
+  if (!reply)
     co_return reply.error();
-  }
   // Less than asked for: the spec makes no fid then, diod does. The Tclunk does no harm.
   if (reply->qid.size() != 1)
     co_return reply->qid.empty() ? as_error(ENOENT) : as_error(EIO);
-  co_return Walked{std::move(*newfid), reply->qid.front()};
+  co_return Walked{std::move(made), reply->qid.front()};
 }
 
 awaitable<result<FidHandle>> Client::clone(Fid from) {
-  auto newfid = new_fid();
-  if (!newfid)
-    co_return newfid.error();
-  const auto reply = co_await call(proto::Twalk{.fid = from, .newfid = newfid->fid(), .wname = {}});
-  if (!reply) {
-    if (refused(reply.error()))
-      newfid->forget();
+  FidHandle made;
+  const auto reply = co_await make_fid(made, [&](Fid newfid) {
+    return call(proto::Twalk{.fid = from, .newfid = newfid, .wname = {}});
+  });
+  if (!reply)
     co_return reply.error();
-  }
-  co_return std::move(*newfid);
+  co_return std::move(made);
+}
+
+awaitable<result<Walked>> Client::attach(std::uint32_t n_uname) {
+  FidHandle made;
+  // No name: a server that prefers it to the number would take one user for another.
+  const auto reply = co_await make_fid(made, [&](Fid fid) {
+    return call(proto::Tattach{
+        .fid = fid, .afid = proto::kNoFid, .uname = {}, .aname = aname_, .n_uname = n_uname});
+  });
+  if (!reply)
+    co_return reply.error();
+  co_return Walked{std::move(made), reply->qid};
 }
 
 awaitable<result<Attributes>> Client::getattr(Fid fid) {

@@ -13,6 +13,9 @@
 #include "src/connection.hpp"
 #include "src/fates.hpp"
 
+#include <boost/asio/steady_timer.hpp>
+
+#include <deque>
 #include <memory>
 #include <string_view>
 
@@ -81,6 +84,11 @@ enum class LockStatus : std::uint8_t { granted = 0, blocked = 1, refused = 2, gr
 
 class Client {
  public:
+  /// How long a request waits for a fid when the server has no more, until others are given back.
+  static constexpr std::chrono::seconds kFidPatience{2};
+  /// How often it tries another number; each time there is one less.
+  static constexpr int kFidAttempts = 1000;
+
   struct Events {
     /// The connection is over, once.
     std::function<void(const std::string& why)> lost;
@@ -102,6 +110,13 @@ class Client {
   /// Data bytes that one message carries on a file of this iounit: a page multiple where possible.
   std::uint32_t chunk(std::uint32_t iounit) const;
   std::size_t fids_in_use() const { return fids_.in_use(); }
+  /// Of those, the ones that have a FidHandle.
+  std::size_t fids_held() const { return fids_.held(); }
+  /// Called when the server has no more fids, with the number that it seems to have: whoever keeps
+  /// some for later use is to give them back.
+  void on_fids_short(std::function<void(std::size_t usable)> handler) {
+    fids_short_ = std::move(handler);
+  }
   /// Does a request name it whose fate is not known, its caller perhaps gone? Then it must not be
   /// opened or removed: the request could meet it as something else.
   bool is_named(proto::Fid fid) const { return fids_.named(fid); }
@@ -113,6 +128,9 @@ class Client {
   awaitable<result<Walked>> walk(proto::Fid from, std::string_view name);
   /// A second fid for the same file.
   awaitable<result<FidHandle>> clone(proto::Fid from);
+
+  /// The tree's root once more, as the user with that number: attach(5).
+  awaitable<result<Walked>> attach(std::uint32_t n_uname);
 
   // ---- attributes
   awaitable<result<Attributes>> getattr(proto::Fid fid);
@@ -179,7 +197,10 @@ class Client {
                                                 bool directory_wanted);
   awaitable<error_code> remove(FidHandle target);
 
-  result<FidHandle> new_fid();
+  template <class Start>
+  auto make_fid(FidHandle& made, Start start) -> decltype(start(proto::Fid{}));
+  awaitable<result<proto::Fid>> await_fid();
+  void wake_one_for_fid();
   void retire(proto::Fid fid);
   void release(proto::Fid fid);
   void send_clunk(proto::Fid fid);
@@ -190,10 +211,14 @@ class Client {
   Events events_;
   Fates fates_;
   proto::FidPool fids_;
+  proto::Qid root_qid_;
+  std::string aname_;
   Connection connection_;
   FidHandle root_;
-  proto::Qid root_qid_;
   std::function<void()> late_lock_;
+  std::function<void(std::size_t)> fids_short_;
+  boost::asio::io_context& io_;
+  std::deque<boost::asio::steady_timer*> awaiting_fids_;
   std::string lock_client_;
   // Learnt from the server, and not asked again: operations that it does not have.
   bool has_unlinkat_ = true, has_renameat_ = true;

@@ -62,6 +62,62 @@ TEST(FidPool, HasNoMoreThanItsLimit) {
   EXPECT_EQ(pool.acquire(), std::nullopt);
 }
 
+TEST(FidPool, ARefusedNumberIsNotUsedAgainAndNoLargerOneIs) {
+  FidPool pool;
+  for (std::size_t i = 0; i <= FidPool::kFewest; ++i)
+    acquire(pool);
+  const Fid last = acquire(pool);
+  pool.bar(last);
+  pool.release(last);
+  EXPECT_EQ(pool.usable(), FidPool::kFewest + 1);
+  EXPECT_EQ(pool.acquire(), std::nullopt);
+  EXPECT_TRUE(pool.is_free(last));
+  clunk(pool, Fid{3});
+  EXPECT_EQ(pool.acquire(), Fid{3});
+}
+
+TEST(FidPool, AFewNumbersAreLeftHoweverOftenTheServerRefuses) {
+  FidPool pool;
+  for (int round = 0; round < 100; ++round) {
+    std::vector<Fid> held;
+    while (held.size() < 2 * FidPool::kFewest) {
+      const auto fid = pool.acquire();
+      if (!fid)
+        break;
+      held.push_back(*fid);
+    }
+    pool.bar(held.back());
+    for (const Fid fid : held)
+      clunk(pool, fid);
+  }
+  EXPECT_EQ(pool.usable(), FidPool::kFewest);
+}
+
+TEST(FidPool, ARefusedNumberThatALateReplyMadeIsClunkedAndNotUsedAgain) {
+  FidPool pool;
+  for (std::size_t i = 0; i <= FidPool::kFewest; ++i)
+    acquire(pool);
+  const Fid last = acquire(pool);
+  pool.bar(last);
+  pool.release(last);
+  EXPECT_TRUE(pool.doubt(last));
+  EXPECT_FALSE(pool.is_free(last));
+  pool.release(last);
+  EXPECT_EQ(pool.acquire(), std::nullopt);
+}
+
+TEST(FidPool, CountsThoseThatSomebodyHolds) {
+  FidPool pool;
+  const Fid one = acquire(pool), two = acquire(pool);
+  EXPECT_EQ(pool.held(), 2U);
+  EXPECT_TRUE(pool.retire(one));
+  EXPECT_EQ(pool.held(), 1U);
+  pool.release(one);
+  pool.release(two);
+  EXPECT_EQ(pool.held(), 0U);
+  EXPECT_EQ(pool.in_use(), 0U);
+}
+
 TEST(FidPool, PoolWithoutNumbersHasNone) {
   FidPool pool(0);
   EXPECT_EQ(pool.acquire(), std::nullopt);

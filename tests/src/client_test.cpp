@@ -133,6 +133,39 @@ TEST_F(ClientTest, ARefusedWalkFreesTheNumberWithoutATclunk) {
   EXPECT_EQ(client_.fids_in_use(), 1U);
 }
 
+TEST_F(ClientTest, AUserIsAttachedByNumberToTheSameTree) {
+  const auto attached = start(client_.attach(1000));
+  EXPECT_EQ(peer_.next(), "Tattach tag 0 fid 1 afid 4294967295 uname '' aname /tree n_uname 1000");
+  peer_.say("Rattach tag 0 qid (0x7 0 0x80)");
+  ASSERT_TRUE(*attached);
+  EXPECT_EQ((*attached)->value().qid.path, 7U);
+}
+
+TEST_F(ClientTest, AWalkRefusedForWantOfFidsIsTriedAgainWhenSomeHaveBeenGivenBack) {
+  std::deque<FidHandle> cached;
+  for (std::size_t i = 1; i <= proto::FidPool::kFewest; ++i) {
+    const auto made = start(client_.clone(client_.root()));
+    peer_.next();
+    peer_.say("Rwalk tag " + std::to_string(i - 1) + " qid");
+    cached.push_back(std::move(***made));
+  }
+  client_.on_fids_short([&](std::size_t usable) {
+    EXPECT_EQ(usable, proto::FidPool::kFewest + 1);
+    if (cached.size() == proto::FidPool::kFewest)
+      cached.pop_front();
+  });
+  const auto walked = start(client_.walk(client_.root(), "usr"));
+  EXPECT_EQ(peer_.next(), "Twalk tag 16 fid 0 newfid 17 wname usr");
+  peer_.say("Rlerror tag 16 ecode 34");
+  EXPECT_EQ(peer_.next(), "Tclunk tag 17 fid 1");
+  EXPECT_THAT(peer_.all(), IsEmpty());  // no larger number, and none before the Rclunk
+  peer_.say("Rclunk tag 17");
+  EXPECT_EQ(peer_.next(), "Twalk tag 18 fid 0 newfid 1 wname usr");
+  peer_.say("Rwalk tag 18 qid (0x7 0 0x80)");
+  ASSERT_TRUE(*walked);
+  EXPECT_TRUE((*walked)->has_value());
+}
+
 TEST_F(ClientTest, APartialWalkIsClunkedBecauseSomeServersMakeTheFid) {
   const auto walked = start(client_.walk(client_.root(), "nothing"));
   peer_.next();

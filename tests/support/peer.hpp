@@ -36,7 +36,7 @@ class Peer {
   int client_fd() const { return client_fd_; }
   Established established(std::uint32_t msize = 65536) {
     return {Transport(io_, client_fd_, client_fd_, "peer"),
-            {.dialect = proto::Dialect::l, .msize = msize, .root_qid = {}}};
+            {.dialect = proto::Dialect::l, .msize = msize, .root_qid = {}, .aname = "/tree"}};
   }
 
   void run() {
