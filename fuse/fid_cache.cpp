@@ -3,6 +3,7 @@
 
 #include "fuse/errno.hpp"
 
+#include <algorithm>
 #include <cerrno>
 
 namespace fuse9p::fs {
@@ -13,29 +14,47 @@ constexpr int kWalkAttempts = 3;
 
 }  // namespace
 
-FidCache::Entry* FidCache::find(const Node& node, UserId user) {
-  const auto found = entries_.find({node.id(), user});
-  return found == entries_.end() ? nullptr : &found->second;
+FidCache::FidCache(NodeTable& nodes, Client& client, std::size_t max_fids)
+    : nodes_(nodes), client_(client), max_fids_(max_fids) {
+  client_.on_fids_short([this](std::size_t usable) { make_room(usable); });
+}
+
+const FidCache::Entry* FidCache::find(const Node& node, UserId user) const {
+  const auto found = entries_.find(node.id());
+  if (found == entries_.end())
+    return nullptr;
+  const auto entry = std::ranges::find(found->second, user, &Entry::user);
+  return entry == found->second.end() ? nullptr : &*entry;
+}
+
+UserId FidCache::holder(const Node& node) const {
+  const auto found = entries_.find(node.id());
+  return found == entries_.end() ? UserId::mount : found->second.front().user;
 }
 
 std::optional<FidLease> FidCache::lookup(const Node& node, UserId user) {
-  const auto found = entries_.find({node.id(), user});
-  if (found == entries_.end())
+  const Entry* entry = find(node, user);
+  if (entry == nullptr)
     return std::nullopt;
-  order_.splice(order_.end(), order_, found->second.position);
-  return FidLease(found->second.fid);
+  order_.splice(order_.end(), order_, entry->position);
+  return FidLease(entry->fid);
+}
+
+void FidCache::erase(Key key) {
+  const auto found = entries_.find(key.node);
+  const auto entry = std::ranges::find(found->second, key.user, &Entry::user);
+  order_.erase(entry->position);
+  if (found->second.size() == 1)
+    entries_.erase(found);
+  else
+    found->second.erase(entry);
 }
 
 awaitable<result<FidLease>> FidCache::acquire(NodeRef node, UserId user) {
   if (auto lease = lookup(*node, user))
     co_return std::move(*lease);
-  if (node->is_root()) {
-    auto fid = co_await client_.clone(client_.root());
-    if (!fid)
-      co_return fid.error();
-    insert(*node, user, std::move(*fid));
-    co_return *lookup(*node, user);
-  }
+  if (node->is_root())
+    co_return co_await attach(node, user);
   result<FidLease> walked = as_error(ESTALE);
   for (int attempt = 0; attempt < kWalkAttempts && !node->unlinked(); ++attempt) {
     const std::uint32_t epoch = node->path_epoch;
@@ -50,6 +69,31 @@ awaitable<result<FidLease>> FidCache::acquire(NodeRef node, UserId user) {
     walked = as_error(ESTALE);
   }
   co_return walked;
+}
+
+/// A user's root is an attach of its own; the mount's a clone of the one that it was made with.
+awaitable<result<FidLease>> FidCache::attach(NodeRef root, UserId user) {
+  if (user == UserId::mount) {
+    auto clone = co_await client_.clone(client_.root());
+    if (!clone)
+      co_return clone.error();
+    insert(*root, user, std::move(*clone));
+    co_return *lookup(*root, user);
+  }
+  auto attached = co_await client_.attach(static_cast<std::uint32_t>(user));
+  if (!attached && attached.error().category() == proto::server_category()) {
+    if (complaints_.allow())
+      log::warn("{}: user {} is not let in: {}", client_.connection().name(),
+                static_cast<std::uint32_t>(user), attached.error().message());
+    co_return as_error(EACCES);
+  }
+  if (!attached)
+    co_return attached.error();
+  if (attached->qid.path != root->qid().path)
+    co_return as_error(ESTALE);
+  if (!contains(*root, user))
+    insert(*root, user, std::move(attached->fid));
+  co_return *lookup(*root, user);
 }
 
 awaitable<result<FidHandle>> FidCache::own(NodeRef node, UserId user) {
@@ -75,7 +119,7 @@ awaitable<result<FidHandle>> FidCache::own(NodeRef node, UserId user) {
 awaitable<void> FidCache::keep_spare(NodeRef directory, UserId user) {
   Entry* entry = find(*directory, user);
   // With the spares of all there are as many fids as allowed, at most.
-  if (entry == nullptr || entry->spare || entry->making_spare || entries_.size() > max_fids_ / 2 ||
+  if (entry == nullptr || entry->spare || entry->making_spare || order_.size() > max_fids_ / 2 ||
       !std::exchange(entry->wants_spare, true))
     co_return;
   entry->making_spare = true;
@@ -108,46 +152,56 @@ awaitable<result<FidLease>> FidCache::walk_to(NodeRef node, UserId user) {
 }
 
 void FidCache::insert(const Node& node, UserId user, FidHandle fid) {
-  const Key key{node.id(), user};
-  if (entries_.contains(key))
+  if (contains(node, user))
     return;
-  order_.push_back(key);
-  entries_.emplace(key, Entry{.fid = std::make_shared<FidHandle>(std::move(fid)),
-                              .position = std::prev(order_.end())});
+  order_.push_back({node.id(), user});
+  entries_[node.id()].push_back(Entry{.user = user,
+                                      .fid = std::make_shared<FidHandle>(std::move(fid)),
+                                      .position = std::prev(order_.end())});
   evict();
 }
 
 FidHandle FidCache::take(const Node& node, UserId user) {
-  const auto entry = entries_.find({node.id(), user});
-  if (entry == entries_.end() || entry->second.fid.use_count() > 1 ||
-      client_.is_named(entry->second.fid->fid()))
+  Entry* entry = find(node, user);
+  if (entry == nullptr || entry->fid.use_count() > 1 || client_.is_named(entry->fid->fid()))
     return {};
-  FidHandle fid = std::move(*entry->second.fid);
-  order_.erase(entry->second.position);
-  entries_.erase(entry);
+  FidHandle fid = std::move(*entry->fid);
+  erase({node.id(), user});
   return fid;
 }
 
 void FidCache::evict() {
   // From the oldest on; those in use are passed over, so the bound may be exceeded by their number.
-  auto candidate = order_.begin();
-  while (entries_.size() > max_fids_ && candidate != std::prev(order_.end())) {
-    const auto entry = entries_.find(*candidate);
-    if (entry->second.fid.use_count() > 1) {
-      ++candidate;
-      continue;
-    }
-    candidate = order_.erase(candidate);
-    entries_.erase(entry);
+  const std::size_t fewest = std::max<std::size_t>(1, max_fids_ / kLeastShare);
+  const auto too_many = [&] {
+    return order_.size() > max_fids_ || (client_.fids_held() > max_fids_ && order_.size() > fewest);
+  };
+  for (auto next = order_.begin(); next != std::prev(order_.end()) && too_many();) {
+    const auto candidate = next++;
+    const auto& user = candidate->user;
+    const auto entry =
+        std::ranges::find(entries_.find(candidate->node)->second, user, &Entry::user);
+    if (entry->fid.use_count() == 1)
+      erase(*candidate);
   }
 }
 
+/// The server has only so many.
+void FidCache::make_room(std::size_t usable) {
+  max_fids_ = std::max<std::size_t>(1, std::min(max_fids_, usable - usable / kSpareShare));
+  if (!order_.empty())
+    evict();
+}
+
 void FidCache::drop(const Node& node) {
-  const auto entry = entries_.find({node.id(), UserId::mount});
-  if (entry == entries_.end())
+  const auto found = entries_.find(node.id());
+  if (found == entries_.end())
     return;
-  order_.erase(entry->second.position);
-  entries_.erase(entry);
+  for (const Entry& entry : found->second)
+    order_.erase(entry.position);
+  // Giving fids back may lead back here.
+  const Entries gone = std::move(found->second);
+  entries_.erase(found);
 }
 
 void FidCache::drop_below(Node& node) {

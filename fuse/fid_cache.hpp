@@ -5,16 +5,18 @@
 #pragma once
 
 #include "fuse/node_table.hpp"
+#include "fuse/user.hpp"
 #include "src/client.hpp"
+#include "src/log.hpp"
+
+#include <boost/container/small_vector.hpp>
 
 #include <list>
 #include <memory>
 #include <unordered_map>
+#include <utility>
 
 namespace fuse9p::fs {
-
-/// Whose attach a fid comes from.
-enum class UserId : std::uint32_t { mount = 0 };
 
 /// Pins a cached fid; the fid is not evicted while somebody holds one.
 class FidLease {
@@ -30,8 +32,15 @@ class FidLease {
 
 class FidCache {
  public:
-  FidCache(NodeTable& nodes, Client& client, std::size_t max_fids)
-      : nodes_(nodes), client_(client), max_fids_(max_fids) {}
+  /// When there are more open files than fids, this share of them is cached all the same.
+  static constexpr std::size_t kLeastShare = 4;
+  /// What is left to walks and open files of the fids that a server turned out to have.
+  static constexpr std::size_t kSpareShare = 4;
+
+  FidCache(NodeTable& nodes, Client& client, std::size_t max_fids);
+  ~FidCache() { client_.on_fids_short(nullptr); }
+  FidCache(const FidCache&) = delete;
+  FidCache& operator=(const FidCache&) = delete;
 
   /// An unopened fid for the node. ESTALE if its name is gone or now another file's.
   awaitable<result<FidLease>> acquire(NodeRef node, UserId user);
@@ -42,9 +51,9 @@ class FidCache {
   /// is asked for.
   awaitable<void> keep_spare(NodeRef directory, UserId user);
   /// Is there one at hand?
-  bool contains(const Node& node, UserId user) const {
-    return entries_.contains({node.id(), user});
-  }
+  bool contains(const Node& node, UserId user) const { return find(node, user) != nullptr; }
+  /// Somebody who has one at hand; the mount's own user if nobody has.
+  UserId holder(const Node& node) const;
   /// A fid that was made on the way, for instance by a lookup.
   void insert(const Node& node, UserId user, FidHandle fid);
 
@@ -57,21 +66,21 @@ class FidCache {
   /// Forgets those of everything known below it, too.
   void drop_below(Node& node);
 
-  std::size_t size() const { return entries_.size(); }
+  std::size_t size() const { return order_.size(); }
+  /// How many fids there may be, those of open files included. Less than asked for once the server
+  /// has said that it has no more.
+  std::size_t max_fids() const { return max_fids_; }
+  /// Is it worth keeping one that is not needed just now?
+  bool has_room() const { return client_.fids_held() < max_fids_; }
 
  private:
   struct Key {
     NodeId node;
     UserId user;
-    bool operator==(const Key&) const = default;
-  };
-  struct KeyHash {
-    std::size_t operator()(const Key& key) const {
-      return std::hash<std::uint64_t>()(key.node ^ (std::uint64_t(key.user) << 32));
-    }
   };
   using Order = std::list<Key>;
   struct Entry {
+    UserId user{};
     std::shared_ptr<FidHandle> fid;
     Order::iterator position;
     FidHandle spare{};         ///< a clone of `fid`
@@ -79,16 +88,25 @@ class FidCache {
     bool making_spare = false;
   };
 
+  using Entries = boost::container::small_vector<Entry, 1>;
+
   std::optional<FidLease> lookup(const Node& node, UserId user);
-  Entry* find(const Node& node, UserId user);
+  const Entry* find(const Node& node, UserId user) const;
+  Entry* find(const Node& node, UserId user) {
+    return const_cast<Entry*>(std::as_const(*this).find(node, user));
+  }
+  void erase(Key key);
+  awaitable<result<FidLease>> attach(NodeRef root, UserId user);
   awaitable<result<FidLease>> walk_to(NodeRef node, UserId user);
   void evict();
+  void make_room(std::size_t usable);
 
   NodeTable& nodes_;
   Client& client_;
   std::size_t max_fids_;
-  std::unordered_map<Key, Entry, KeyHash> entries_;
-  Order order_;  // least recently used first
+  std::unordered_map<NodeId, Entries> entries_;  // nearly always of one user
+  Order order_;                                  // least recently used first
+  log::RateLimit complaints_;
 };
 
 }  // namespace fuse9p::fs

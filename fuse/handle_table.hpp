@@ -4,6 +4,7 @@
 #pragma once
 
 #include "fuse/node_table.hpp"
+#include "fuse/user.hpp"
 #include "src/client.hpp"
 #include "src/wakeup.hpp"
 
@@ -17,13 +18,15 @@ namespace fuse9p::fs {
 struct FileHandle {
   OpenFile file;
   NodeRef node;
+  UserId user;                   ///< who opened it
   std::uint32_t path_epoch = 0;  ///< of the node, when it was opened
   bool writable = false;
   bool in_order = false;  ///< append-only, or a stream: one Twrite at a time
   bool direct = false;    ///< not through the page cache: short answers are allowed
   bool stream = false;    ///< one Tread per read(2), as it comes
 
-  FileHandle(OpenFile opened, NodeRef owner) : file(std::move(opened)), node(std::move(owner)) {
+  FileHandle(OpenFile opened, NodeRef owner, UserId opener)
+      : file(std::move(opened)), node(std::move(owner)), user(opener) {
     path_epoch = node->path_epoch;
     ++node->open_handles;
   }
@@ -52,11 +55,12 @@ struct DirectoryHandle {
     bool is_dot() const { return name == "." || name == ".."; }
   };
 
-  DirectoryHandle(boost::asio::io_context& io, OpenFile opened, NodeRef owner)
-      : file(std::move(opened)), node(std::move(owner)), changed(io) {}
+  DirectoryHandle(boost::asio::io_context& io, OpenFile opened, NodeRef owner, UserId opener)
+      : file(std::move(opened)), node(std::move(owner)), user(opener), changed(io) {}
 
   OpenFile file;
   NodeRef node;
+  UserId user;  ///< who opened it
   std::deque<std::shared_ptr<Entry>> entries;
   std::uint64_t position = 0;  ///< cookie of the last entry handed out
   std::uint64_t read_to = 0;   ///< cookie of the last entry read from the server

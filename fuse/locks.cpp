@@ -259,8 +259,9 @@ awaitable<error_code> Locks::open_lock_fid(FilePtr file, Handle handle) {
   for (const std::uint32_t flags : {kReadWrite, kReadOnly, kWriteOnly}) {
     if (file->node->unlinked())
       break;
-    auto opened = co_await mount_.with_own_fid(
-        file->node, [&](FidHandle fid) { return mount_.client().open(std::move(fid), flags); });
+    auto opened = co_await mount_.with_own_fid(file->node, handle->user, [&](FidHandle fid) {
+      return mount_.client().open(std::move(fid), flags);
+    });
     if (opened) {
       file->own = std::move(*opened);
       co_return error_code();

@@ -30,6 +30,7 @@ struct MountSettings {
   std::chrono::milliseconds interrupt_grace{1000};
   std::chrono::milliseconds page_timeout{0};  ///< of a read through the page cache; 0: none
   std::size_t max_fids = 100'000;
+  UserPolicy users{};
   bool server_locks = false;        ///< locks are the server's, too; else the kernel's alone
   bool direct_io = false;           ///< no page cache for any file
   bool ignore_qid_version = false;  ///< when cached data is validated
@@ -85,26 +86,35 @@ class Mount {
   /// The kernel is to ask for the attributes when it needs them next, whatever it was told.
   void forget_attributes(const Node& node);
 
+  /// Was `error` about the way to the node rather than the node itself? A process that has changed
+  /// its user may still be in a directory to which the new user could not go; the kernel has
+  /// checked what is allowed there. It may be looked at, not more, as somebody who gets there.
+  bool is_out_of_reach(const Node& node, UserId user, const error_code& error) const {
+    return settings_.users.attach_each && user != UserId::mount && error == as_error(EACCES) &&
+           !fids_.contains(node, user);
+  }
+
   /// A fid for the node and, if the server no longer knows the file by it, once more a fresh one: a
   /// server that goes by path loses fids when somebody else renames what is above them. `use` is an
   /// awaitable of an error_code or a result.
   template <class Use>
-  auto with_fid(NodeRef node, Use use) -> decltype(use(proto::Fid{})) {
-    return with_fid(std::move(node), std::move(use), true);
+  auto with_fid(NodeRef node, UserId user, Use use) -> decltype(use(proto::Fid{})) {
+    return with_fid(std::move(node), user, std::move(use), true);
   }
   /// The same for a directory in which a name is looked for: ENOENT is about the name.
   template <class Use>
-  auto with_directory(NodeRef node, Use use) -> decltype(use(proto::Fid{})) {
-    return with_fid(std::move(node), std::move(use), false);
+  auto with_directory(NodeRef node, UserId user, Use use) -> decltype(use(proto::Fid{})) {
+    return with_fid(std::move(node), user, std::move(use), false);
   }
   /// The same with an unopened fid that `use` consumes: a FidHandle.
   template <class Use>
-  auto with_own_fid(NodeRef node, Use use) -> decltype(use(FidHandle()));
+  auto with_own_fid(NodeRef node, UserId user, Use use) -> decltype(use(FidHandle()));
 
  private:
   struct Session;
   template <class Use>
-  auto with_fid(NodeRef node, Use use, bool enoent_is_stale) -> decltype(use(proto::Fid{}));
+  auto with_fid(NodeRef node, UserId user, Use use, bool enoent_is_stale)
+      -> decltype(use(proto::Fid{}));
   static double seconds(std::chrono::milliseconds time) {
     return std::chrono::duration<double>(time).count();
   }
@@ -140,9 +150,10 @@ error_code error_of(const result<T>& outcome) {
 }
 
 template <class Use>
-auto Mount::with_fid(NodeRef node, Use use, bool enoent_is_stale) -> decltype(use(proto::Fid{})) {
-  const bool cached = fids_.contains(*node, UserId::mount);
-  auto lease = co_await fids_.acquire(node, UserId::mount);
+auto Mount::with_fid(NodeRef node, UserId user, Use use, bool enoent_is_stale)
+    -> decltype(use(proto::Fid{})) {
+  const bool cached = fids_.contains(*node, user);
+  auto lease = co_await fids_.acquire(node, user);
   if (!lease)
     co_return lease.error();
   auto outcome = co_await use(lease->fid());
@@ -151,16 +162,16 @@ auto Mount::with_fid(NodeRef node, Use use, bool enoent_is_stale) -> decltype(us
   if (!stale || !cached || node->unlinked())
     co_return outcome;
   fids_.drop(*node);
-  lease = co_await fids_.acquire(node, UserId::mount);
+  lease = co_await fids_.acquire(node, user);
   if (!lease)
     co_return lease.error();
   co_return co_await use(lease->fid());
 }
 
 template <class Use>
-auto Mount::with_own_fid(NodeRef node, Use use) -> decltype(use(FidHandle())) {
-  const bool cached = fids_.contains(*node, UserId::mount);
-  auto fid = co_await fids_.own(node, UserId::mount);
+auto Mount::with_own_fid(NodeRef node, UserId user, Use use) -> decltype(use(FidHandle())) {
+  const bool cached = fids_.contains(*node, user);
+  auto fid = co_await fids_.own(node, user);
   if (!fid && !cached)
     co_return fid.error();
   error_code error = fid.error();
@@ -173,7 +184,7 @@ auto Mount::with_own_fid(NodeRef node, Use use) -> decltype(use(FidHandle())) {
   if (!is_stale(error) || node->unlinked())
     co_return error;
   fids_.drop(*node);
-  fid = co_await fids_.own(node, UserId::mount);
+  fid = co_await fids_.own(node, user);
   if (!fid)
     co_return fid.error();
   co_return co_await use(std::move(*fid));

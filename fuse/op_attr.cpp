@@ -45,13 +45,13 @@ std::shared_ptr<FileHandle> usable_handle(Mount& mount, const FileInfo& file) {
   return handle && handle->writable && handle->path_is_current() ? handle : nullptr;
 }
 
-awaitable<error_code> change(Mount& mount, NodeRef node, proto::Tsetattr changes,
+awaitable<error_code> change(Mount& mount, UserId user, NodeRef node, proto::Tsetattr changes,
                              std::shared_ptr<FileHandle> handle) {
   if (handle && (changes.valid & kSize) != 0) {
     changes.fid = handle->file.fid.fid();
     co_return co_await mount.client().setattr(changes);
   }
-  co_return co_await mount.with_fid(node, [&](proto::Fid fid) {
+  co_return co_await mount.with_fid(node, user, [&](proto::Fid fid) {
     changes.fid = fid;
     return mount.client().setattr(changes);
   });
@@ -59,9 +59,11 @@ awaitable<error_code> change(Mount& mount, NodeRef node, proto::Tsetattr changes
 
 }  // namespace
 
-awaitable<error_code> refresh(Mount& mount, NodeRef node) {
-  const auto attributes =
-      co_await mount.with_fid(node, [&](proto::Fid fid) { return mount.client().getattr(fid); });
+awaitable<error_code> refresh(Mount& mount, UserId user, NodeRef node) {
+  const auto ask = [&](proto::Fid fid) { return mount.client().getattr(fid); };
+  auto attributes = co_await mount.with_fid(node, user, ask);
+  if (!attributes && mount.is_out_of_reach(*node, user, attributes.error()))
+    attributes = co_await mount.with_fid(node, mount.fids().holder(*node), ask);
   if (!attributes)
     co_return attributes.error();
   if (!mount.nodes().update(*node, *attributes)) {
@@ -78,7 +80,7 @@ awaitable<void> getattr(Mount& mount, Request& request, fuse_ino_t ino, FileInfo
   // Gone by every name: a server that goes by path would answer for a stranger. What we know is
   // kept up to date by what is done through its handles.
   if (!node->unlinked()) {
-    if (const error_code error = co_await refresh(mount, node))
+    if (const error_code error = co_await refresh(mount, request.user(), node))
       co_return request.reply_error(error);
   }
   request.reply_attr(to_stat(node->attributes), mount.attr_timeout());
@@ -95,12 +97,12 @@ awaitable<void> setattr(Mount& mount, Request& request, fuse_ino_t ino, struct s
   if (const bool cleared = co_await mount.unresolved().cleared(intent); !cleared)
     co_return request.reply_errno(EINTR);
   const auto mark = mount.unresolved().mark();
-  if (const error_code error = co_await change(mount, node, changes, handle)) {
+  if (const error_code error = co_await change(mount, request.user(), node, changes, handle)) {
     request.reply_error(error);
     co_return co_await mount.unresolved().settle(intent, mark);
   }
   // Done. If its result can't be had any more, what we know is told, but not to be relied on.
-  const error_code error = co_await refresh(mount, node);
+  const error_code error = co_await refresh(mount, request.user(), node);
   if (error && !interrupted(error))
     co_return request.reply_error(error);
   if (error) {

@@ -13,8 +13,10 @@ namespace {
 using Entry = DirectoryHandle::Entry;
 using Directory = std::shared_ptr<DirectoryHandle>;
 
-/// Entries of one directory whose walk and getattr are in flight at once.
+/// Entries of one directory whose walk and getattr are in flight at once; each needs a fid, of
+/// which others want some, too.
 constexpr std::size_t kLookupWindow = 512;
+constexpr std::size_t kLookupShare = 8;
 /// One Treaddir asks for this much at most, however large msize is.
 constexpr std::size_t kChunkBytes = std::size_t{256} << 10;
 /// Chunks in a row that bring nothing new before a server is not believed any more.
@@ -94,13 +96,16 @@ void seek(DirectoryHandle& directory, std::uint64_t offset) {
 
 awaitable<void> look_up_entry(Mount& mount, Directory directory, std::shared_ptr<Entry> entry) {
   auto walked = co_await mount.with_directory(
-      directory->node, [&](proto::Fid fid) { return mount.client().walk(fid, entry->name); });
+      directory->node, directory->user,
+      [&](proto::Fid fid) { return mount.client().walk(fid, entry->name); });
   if (walked) {
     entry->fid = std::move(walked->fid);
     const auto attributes = co_await mount.client().getattr(entry->fid.fid());
     entry->error = attributes.error();
     if (attributes)
       entry->attributes = *attributes;
+    if (!mount.fids().has_room())
+      entry->fid.reset();
   } else {
     entry->error = walked.error();
   }
@@ -111,8 +116,10 @@ awaitable<void> look_up_entry(Mount& mount, Directory directory, std::shared_ptr
 
 /// Keeps the window full: what will be handed out next is looked up already.
 void look_ahead(Mount& mount, const Directory& directory) {
+  const std::size_t window =
+      std::clamp<std::size_t>(mount.fids().max_fids() / kLookupShare, 1, kLookupWindow);
   for (const auto& entry : directory->entries) {
-    if (directory->looking_up >= kLookupWindow)
+    if (directory->looking_up >= window)
       return;
     if (entry->state != Entry::State::idle || entry->is_dot())
       continue;
@@ -148,7 +155,7 @@ class Listing {
   }
 
   /// With its attributes, as a lookup: counted if it fits.
-  bool add_plus(Entry& entry, const NodeRef& directory) {
+  bool add_plus(Entry& entry, const DirectoryHandle& directory) {
     fuse_entry_param param{};
     param.attr.st_ino = entry.inode;
     param.attr.st_mode = static_cast<mode_t>(entry.type) << 12;
@@ -157,8 +164,9 @@ class Listing {
     if (fuse_add_direntry_plus(request_.raw(), nullptr, 0, entry.name.c_str(), &param, 0) > left())
       return false;
     if (known) {
-      const NodeRef node = remember(mount_, directory, entry.name, entry.attributes);
-      mount_.fids().insert(*node, UserId::mount, std::move(entry.fid));
+      const NodeRef node = remember(mount_, directory.node, entry.name, entry.attributes);
+      if (entry.fid)
+        mount_.fids().insert(*node, directory.user, std::move(entry.fid));
       mount_.nodes().looked_up(*node);
       counted_.push_back(node->id());
       param = mount_.entry_of(*node);
@@ -234,7 +242,7 @@ awaitable<void> list(Mount& mount, Request& request, std::size_t size, off_t off
       }
     }
     const bool vanished = entry->error == as_error(ENOENT);
-    if (!vanished && !(plus ? listing.add_plus(*entry, directory->node) : listing.add(*entry)))
+    if (!vanished && !(plus ? listing.add_plus(*entry, *directory) : listing.add(*entry)))
       break;
     directory->position = entry->cookie;
     directory->entries.pop_front();
@@ -250,13 +258,14 @@ awaitable<void> opendir(Mount& mount, Request& request, fuse_ino_t ino, FileInfo
   const NodeRef node = mount.nodes().find(ino);
   if (!node)
     co_return request.reply_errno(ESTALE);
-  auto opened = co_await mount.with_own_fid(
-      node, [&](FidHandle fid) { return mount.client().open(std::move(fid), kWireDirectory); });
+  auto opened = co_await mount.with_own_fid(node, request.user(), [&](FidHandle fid) {
+    return mount.client().open(std::move(fid), kWireDirectory);
+  });
   if (!opened)
     co_return request.reply_error(opened.error());
   fuse_file_info reply = *file;
   reply.fh = mount.directories().add(
-      std::make_shared<DirectoryHandle>(mount.io(), std::move(*opened), node));
+      std::make_shared<DirectoryHandle>(mount.io(), std::move(*opened), node, request.user()));
   if (!request.reply_open(reply))
     mount.directories().remove(reply.fh);
 }

@@ -40,8 +40,9 @@ bool may_be_synthetic(const Attributes& attributes) {
   return attributes.type() == S_IFREG && attributes.size == 0;
 }
 
-std::shared_ptr<FileHandle> make_handle(Mount& mount, OpenFile opened, NodeRef node, int flags) {
-  auto handle = std::make_shared<FileHandle>(std::move(opened), std::move(node));
+std::shared_ptr<FileHandle> make_handle(Mount& mount, UserId user, OpenFile opened, NodeRef node,
+                                        int flags) {
+  auto handle = std::make_shared<FileHandle>(std::move(opened), std::move(node), user);
   const bool append_only = (handle->file.qid.type & proto::qid_type::kAppend) != 0;
   handle->writable = (flags & O_ACCMODE) != O_RDONLY;
   handle->in_order = (flags & O_APPEND) != 0 || append_only;
@@ -128,7 +129,7 @@ awaitable<void> open(Mount& mount, Request& request, fuse_ino_t ino, FileInfo fi
   }
   const auto mark = mount.unresolved().mark();
   const Attributes told = node->attributes;
-  auto opened = co_await mount.with_own_fid(node, [&](FidHandle fid) {
+  auto opened = co_await mount.with_own_fid(node, request.user(), [&](FidHandle fid) {
     return open_and_refresh(mount, node, std::move(fid), wire_flags(file->flags));
   });
   if (!same_content(told, node->attributes, true))
@@ -145,7 +146,7 @@ awaitable<void> open(Mount& mount, Request& request, fuse_ino_t ino, FileInfo fi
     node->cached_content.reset();
     node->fresh_until = {};
   }
-  const auto handle = make_handle(mount, std::move(*opened), node, file->flags);
+  const auto handle = make_handle(mount, request.user(), std::move(*opened), node, file->flags);
   const fuse_file_info reply = open_reply(mount, file, handle, keep);
   if (!request.reply_open(reply))
     mount.files().remove(reply.fh);
@@ -162,7 +163,7 @@ awaitable<void> create(Mount& mount, Request& request, fuse_ino_t parent, std::s
   const auto mark = mount.unresolved().mark();
   const mode_t permissions = mode & ~static_cast<mode_t>(S_IFMT);
   const gid_t gid = group_for(request, *directory);
-  auto opened = co_await mount.with_own_fid(directory, [&](FidHandle fid) {
+  auto opened = co_await mount.with_own_fid(directory, request.user(), [&](FidHandle fid) {
     return mount.client().create(std::move(fid), name, wire_flags(file->flags) | kWireCreate,
                                  permissions, gid);
   });
@@ -188,7 +189,7 @@ awaitable<void> create(Mount& mount, Request& request, fuse_ino_t parent, std::s
   if (!known)
     node->fresh_until = {};
   node->cached_content = node->attributes;
-  const auto handle = make_handle(mount, std::move(*opened), node, file->flags);
+  const auto handle = make_handle(mount, request.user(), std::move(*opened), node, file->flags);
   const fuse_file_info reply = open_reply(mount, file, handle, false);
   mount.nodes().looked_up(*node);
   const fuse_entry_param entry = mount.entry_of(*node);
@@ -197,7 +198,7 @@ awaitable<void> create(Mount& mount, Request& request, fuse_ino_t parent, std::s
     mount.nodes().forget(entry.ino, 1);
   }
   // Nobody waits for this any more.
-  co_await mount.fids().keep_spare(directory, UserId::mount);
+  co_await mount.fids().keep_spare(directory, request.user());
 }
 
 awaitable<void> read(Mount& mount, Request& request, fuse_ino_t, std::size_t size, off_t offset,

@@ -5,16 +5,20 @@
 
 namespace fuse9p::fs {
 
-awaitable<result<NodeRef>> look_up(Mount& mount, NodeRef parent, std::string name) {
-  auto walked = co_await mount.with_directory(
-      parent, [&](proto::Fid fid) { return mount.client().walk(fid, name); });
+awaitable<result<NodeRef>> look_up(Mount& mount, UserId user, NodeRef parent, std::string name) {
+  const auto walk = [&](proto::Fid fid) { return mount.client().walk(fid, name); };
+  auto walked = co_await mount.with_directory(parent, user, walk);
+  if (!walked && mount.is_out_of_reach(*parent, user, walked.error())) {
+    user = mount.fids().holder(*parent);
+    walked = co_await mount.with_directory(parent, user, walk);
+  }
   if (!walked)
     co_return walked.error();
   const auto attributes = co_await mount.client().getattr(walked->fid.fid());
   if (!attributes)
     co_return attributes.error();
   const NodeRef node = remember(mount, parent, name, *attributes);
-  mount.fids().insert(*node, UserId::mount, std::move(walked->fid));
+  mount.fids().insert(*node, user, std::move(walked->fid));
   co_return node;
 }
 
@@ -38,7 +42,7 @@ awaitable<void> lookup(Mount& mount, Request& request, fuse_ino_t parent, std::s
   const NodeRef directory = mount.nodes().find(parent);
   if (!directory)
     co_return request.reply_errno(ESTALE);
-  const auto found = co_await look_up(mount, directory, name);
+  const auto found = co_await look_up(mount, request.user(), directory, name);
   if (found)
     co_return reply_entry(mount, request, **found);
   const auto negative = mount.settings().negative_timeout;

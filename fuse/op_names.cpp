@@ -15,7 +15,7 @@ namespace {
 /// keep it.
 awaitable<void> reply_made(Mount& mount, Request& request, NodeRef parent, std::string name,
                            proto::Qid qid, mode_t mode) {
-  const auto found = co_await look_up(mount, parent, name);
+  const auto found = co_await look_up(mount, request.user(), parent, name);
   if (found)
     co_return reply_entry(mount, request, **found);
   if (!interrupted(found.error()))
@@ -42,8 +42,9 @@ awaitable<void> make(Mount& mount, Request& request, fuse_ino_t parent, std::str
     co_return request.reply_errno(EINTR);
   const auto mark = mount.unresolved().mark();
   const gid_t gid = group_for(request, *directory);
-  const auto qid = co_await mount.with_directory(
-      directory, [&](proto::Fid fid) { return use(fid, std::string_view(name), gid); });
+  const auto qid = co_await mount.with_directory(directory, request.user(), [&](proto::Fid fid) {
+    return use(fid, std::string_view(name), gid);
+  });
   if (!qid) {
     request.reply_error(qid.error());
     co_return co_await mount.unresolved().settle(change, mark);
@@ -52,11 +53,11 @@ awaitable<void> make(Mount& mount, Request& request, fuse_ino_t parent, std::str
 }
 
 /// The cached fid of a name, if it was surely walked by that name: it stands for the name itself.
-FidHandle take_fid_of_name(Mount& mount, const Node& parent, const std::string& name) {
+FidHandle take_fid_of_name(Mount& mount, UserId user, const Node& parent, const std::string& name) {
   const Node* node = parent.child(name);
   if (node == nullptr || node->has_several_links())
     return {};
-  return mount.fids().take(*node, UserId::mount);
+  return mount.fids().take(*node, user);
 }
 
 awaitable<void> remove(Mount& mount, Request& request, fuse_ino_t parent, std::string name,
@@ -68,10 +69,11 @@ awaitable<void> remove(Mount& mount, Request& request, fuse_ino_t parent, std::s
   if (const bool cleared = co_await mount.unresolved().cleared(change); !cleared)
     co_return request.reply_errno(EINTR);
   const auto mark = mount.unresolved().mark();
-  FidHandle target = take_fid_of_name(mount, *directory, name);
-  const error_code error = co_await mount.with_directory(directory, [&](proto::Fid fid) {
-    return mount.client().unlink(fid, name, directory_wanted, std::move(target));
-  });
+  FidHandle target = take_fid_of_name(mount, request.user(), *directory, name);
+  const error_code error =
+      co_await mount.with_directory(directory, request.user(), [&](proto::Fid fid) {
+        return mount.client().unlink(fid, name, directory_wanted, std::move(target));
+      });
   if (error) {
     request.reply_error(error);
     co_return co_await mount.unresolved().settle(change, mark);
@@ -96,8 +98,10 @@ awaitable<void> readlink(Mount& mount, Request& request, fuse_ino_t ino) {
   const NodeRef node = mount.nodes().find(ino);
   if (!node)
     co_return request.reply_errno(ESTALE);
-  const auto target =
-      co_await mount.with_fid(node, [&](proto::Fid fid) { return mount.client().readlink(fid); });
+  const auto ask = [&](proto::Fid fid) { return mount.client().readlink(fid); };
+  auto target = co_await mount.with_fid(node, request.user(), ask);
+  if (!target && mount.is_out_of_reach(*node, request.user(), target.error()))
+    target = co_await mount.with_fid(node, mount.fids().holder(*node), ask);
   if (!target)
     co_return request.reply_error(target.error());
   if (target->empty() || target->size() >= PATH_MAX)
@@ -140,17 +144,18 @@ awaitable<void> link(Mount& mount, Request& request, fuse_ino_t ino, fuse_ino_t 
   if (const bool cleared = co_await mount.unresolved().cleared(change); !cleared)
     co_return request.reply_errno(EINTR);
   const auto mark = mount.unresolved().mark();
-  const auto file = co_await mount.fids().acquire(node, UserId::mount);
+  const auto file = co_await mount.fids().acquire(node, request.user());
   if (!file)
     co_return request.reply_error(file.error());
   const error_code error = co_await mount.with_directory(
-      directory, [&](proto::Fid fid) { return mount.client().link(fid, file->fid(), new_name); });
+      directory, request.user(),
+      [&](proto::Fid fid) { return mount.client().link(fid, file->fid(), new_name); });
   if (error) {
     request.reply_error(error);
     co_return co_await mount.unresolved().settle(change, mark);
   }
   mount.nodes().add_link(*node, *directory, new_name);
-  const error_code refreshed = co_await refresh(mount, node);
+  const error_code refreshed = co_await refresh(mount, request.user(), node);
   if (refreshed && !interrupted(refreshed))
     co_return request.reply_error(refreshed);
   if (refreshed) {
@@ -181,11 +186,11 @@ awaitable<void> rename(Mount& mount, Request& request, fuse_ino_t parent, std::s
   if (const bool cleared = co_await mount.unresolved().cleared(leaving, arriving); !cleared)
     co_return request.reply_errno(EINTR);
   const auto mark = mount.unresolved().mark();
-  const auto target = co_await mount.fids().acquire(to, UserId::mount);
+  const auto target = co_await mount.fids().acquire(to, request.user());
   if (!target)
     co_return request.reply_error(target.error());
-  FidHandle source = take_fid_of_name(mount, *from, name);
-  const error_code error = co_await mount.with_directory(from, [&](proto::Fid fid) {
+  FidHandle source = take_fid_of_name(mount, request.user(), *from, name);
+  const error_code error = co_await mount.with_directory(from, request.user(), [&](proto::Fid fid) {
     return mount.client().rename(fid, name, target->fid(), new_name, std::move(source));
   });
   if (error) {

@@ -14,8 +14,8 @@ awaitable<void> statfs(Mount& mount, Request& request, fuse_ino_t ino) {
   const NodeRef node = mount.nodes().find(ino);
   if (!node)
     co_return request.reply_errno(ESTALE);
-  const auto reply =
-      co_await mount.with_fid(node, [&](proto::Fid fid) { return mount.client().statfs(fid); });
+  const auto reply = co_await mount.with_fid(
+      node, request.user(), [&](proto::Fid fid) { return mount.client().statfs(fid); });
   if (!reply)
     co_return request.reply_error(reply.error());
   struct statvfs out {};

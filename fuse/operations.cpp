@@ -64,23 +64,29 @@ std::string show(const proto::ConstBuffer& data) {
 
 std::shared_ptr<Request> make_request(fuse_req_t request) {
   Mount& mount = mount_of(request);
-  return std::make_shared<Request>(mount.io(), request, mount.settings().interrupt_grace);
+  return std::make_shared<Request>(mount.io(), request, mount.settings().users,
+                                   mount.settings().interrupt_grace);
 }
 
-template <Name kName, auto kOperation, class... Args>
+/// What an operation goes by: a file or its name, or what is open already and was allowed then.
+enum class By : std::uint8_t { file, handle };
+
+template <Name kName, auto kOperation, By by, class... Args>
 void start(fuse_req_t raw, Args... args) {
   Mount& mount = mount_of(raw);
   auto request = make_request(raw);
   if (log::debugging())
     log::debug("FUSE #{} {}{}", request->number(), kName.characters, (show(args) + ... + ""));
+  if (by == By::file && !mount.settings().users.lets_in(request->uid()))
+    return request->reply_errno(EPERM);
   mount.spawn(request, kOperation(mount, *request, std::move(args)...));
   request->listen();  // behind the spawn, so that a signal that is there already finds somebody
 }
 
 /// The one trampoline: from libfuse's call to a coroutine.
-template <Name kName, auto kOperation, class... Args>
+template <Name kName, auto kOperation, By by = By::file, class... Args>
 void run(fuse_req_t request, Args... args) {
-  start<kName, kOperation>(request, keep(args)...);
+  start<kName, kOperation, by>(request, keep(args)...);
 }
 
 void on_write(fuse_req_t request, fuse_ino_t ino, const char* data, std::size_t size, off_t offset,
@@ -91,7 +97,7 @@ void on_write(fuse_req_t request, fuse_ino_t ino, const char* data, std::size_t 
     fuse_reply_err(request, EAGAIN);
     return;
   }
-  start<"write", write>(request, ino, std::move(kept), offset, keep(file));
+  start<"write", write, By::handle>(request, ino, std::move(kept), offset, keep(file));
 }
 
 void on_init(void* userdata, fuse_conn_info* connection) {
@@ -128,20 +134,20 @@ fuse_lowlevel_ops make_operations() {
   table.link = run<"link", link>;
   table.open = run<"open", open>;
   table.create = run<"create", create>;
-  table.read = run<"read", read>;
+  table.read = run<"read", read, By::handle>;
   table.write = on_write;
-  table.release = run<"release", release>;
-  table.fsync = run<"fsync", fsync>;
+  table.release = run<"release", release, By::handle>;
+  table.fsync = run<"fsync", fsync, By::handle>;
   table.opendir = run<"opendir", opendir>;
-  table.readdir = run<"readdir", readdir>;
-  table.readdirplus = run<"readdirplus", readdirplus>;
-  table.releasedir = run<"releasedir", releasedir>;
-  table.fsyncdir = run<"fsyncdir", fsyncdir>;
+  table.readdir = run<"readdir", readdir, By::handle>;
+  table.readdirplus = run<"readdirplus", readdirplus, By::handle>;
+  table.releasedir = run<"releasedir", releasedir, By::handle>;
+  table.fsyncdir = run<"fsyncdir", fsyncdir, By::handle>;
   table.statfs = run<"statfs", statfs>;
-  table.flush = run<"flush", flush>;
-  table.getlk = run<"getlk", getlk>;
-  table.setlk = run<"setlk", setlk>;
-  table.flock = run<"flock", flock>;
+  table.flush = run<"flush", flush, By::handle>;
+  table.getlk = run<"getlk", getlk, By::handle>;
+  table.setlk = run<"setlk", setlk, By::handle>;
+  table.flock = run<"flock", flock, By::handle>;
   return table;
 }
 

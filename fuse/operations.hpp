@@ -22,7 +22,7 @@ using FileInfo = std::optional<fuse_file_info>;
 // op_lookup.cpp
 awaitable<void> lookup(Mount& mount, Request& request, fuse_ino_t parent, std::string name);
 /// The file of that name as the server has it now: walk, getattr, node. Used by what makes names.
-awaitable<result<NodeRef>> look_up(Mount& mount, NodeRef parent, std::string name);
+awaitable<result<NodeRef>> look_up(Mount& mount, UserId user, NodeRef parent, std::string name);
 /// What the server says that `name` is, for the node table. As long as a change of the name that
 /// was given up may still land, the kernel is to ask again.
 NodeRef remember(Mount& mount, const NodeRef& parent, const std::string& name,
@@ -35,7 +35,7 @@ awaitable<void> getattr(Mount& mount, Request& request, fuse_ino_t ino, FileInfo
 awaitable<void> setattr(Mount& mount, Request& request, fuse_ino_t ino, struct stat attributes,
                         int to_set, FileInfo file);
 /// Fresh attributes of the node; ESTALE if the server has another file there now.
-awaitable<error_code> refresh(Mount& mount, NodeRef node);
+awaitable<error_code> refresh(Mount& mount, UserId user, NodeRef node);
 
 // op_names.cpp
 awaitable<void> readlink(Mount& mount, Request& request, fuse_ino_t ino);

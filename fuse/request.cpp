@@ -21,10 +21,12 @@ std::uint64_t last_number = 0;  // for the log only
 
 }  // namespace
 
-Request::Request(asio::io_context& io, fuse_req_t request, std::chrono::milliseconds grace)
+Request::Request(asio::io_context& io, fuse_req_t request, const UserPolicy& users,
+                 std::chrono::milliseconds grace)
     : io_(io),
       request_(request),
       context_(*fuse_req_ctx(request)),
+      user_(users.user_of(context_.uid)),
       number_(++last_number),
       started_(std::chrono::steady_clock::now()),
       patience_(grace) {}

@@ -6,6 +6,7 @@
 
 #include "fuse/errno.hpp"
 #include "fuse/signal_policy.hpp"
+#include "fuse/user.hpp"
 
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/io_context.hpp>
@@ -23,7 +24,8 @@ namespace fuse9p::fs {
 class Request : public std::enable_shared_from_this<Request> {
  public:
   /// `grace`: how long a signal that is not fatal is ignored, from the request's start.
-  Request(boost::asio::io_context& io, fuse_req_t request, std::chrono::milliseconds grace);
+  Request(boost::asio::io_context& io, fuse_req_t request, const UserPolicy& users,
+          std::chrono::milliseconds grace);
   Request(const Request&) = delete;
   Request& operator=(const Request&) = delete;
   ~Request();
@@ -39,6 +41,8 @@ class Request : public std::enable_shared_from_this<Request> {
 
   uid_t uid() const { return context_.uid; }
   gid_t gid() const { return context_.gid; }
+  /// As whom the server is to see it.
+  UserId user() const { return user_; }
   /// Names the request in the log.
   std::uint64_t number() const { return number_; }
 
@@ -71,6 +75,7 @@ class Request : public std::enable_shared_from_this<Request> {
   boost::asio::io_context& io_;
   fuse_req_t request_;
   fuse_ctx context_;
+  UserId user_;
   std::uint64_t number_;
   std::chrono::steady_clock::time_point started_;
   std::chrono::milliseconds patience_;

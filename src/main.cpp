@@ -98,6 +98,17 @@ class Program {
             .n_uname = options_.n_uname};
   }
 
+  fs::UserPolicy users() const {
+    using Mode = Access::Mode;
+    const Access& access = options_.access;
+    fs::UserPolicy policy;
+    policy.attach_each = access.mode == Mode::user || access.mode == Mode::client;
+    policy.mount_number = options_.n_uname;
+    if (access.mode == Mode::uid)
+      policy.only = access.uid;
+    return policy;
+  }
+
   void mount() {
     fs::MountSettings settings{.mountpoint = options_.mountpoint,
                                .fuse_options = options_.fuse_options,
@@ -107,6 +118,7 @@ class Program {
                                .interrupt_grace = options_.interrupt_grace,
                                .page_timeout = options_.page_timeout,
                                .max_fids = options_.maxfids,
+                               .users = users(),
                                .server_locks = options_.server_locks,
                                .direct_io = options_.direct_io,
                                .ignore_qid_version = options_.ignore_qid_version};
@@ -223,20 +235,6 @@ void refuse_what_is_missing(const Options& options) {
   if (options.dialect != proto::Dialect::l)
     throw UsageError("option version=" + std::string(proto::version_string(options.dialect)) +
                      missing + "which speaks 9P2000.L only");
-  if (options.access.mode == Access::Mode::uid)
-    throw UsageError("option access=" + std::to_string(options.access.uid) + missing +
-                     "use access=any and leave allow_other out");
-}
-
-/// One attach serves all: what a user may do is then the kernel's to check.
-void protect_users_from_each_other(Options& options) {
-  if (!options.allow_other && !options.allow_root)
-    return;
-  if (!options.default_permissions)
-    options.fuse_options.push_back("default_permissions");
-  if (options.access.mode != Access::Mode::any)
-    options.notes.push_back("access: the server sees all local users as " + options.uname +
-                            "; the kernel checks permission bits");
 }
 
 void note_what_is_missing(Options& options) {
@@ -249,7 +247,6 @@ void note_what_is_missing(Options& options) {
 int run(Options options) {
   refuse_what_is_missing(options);
   note_what_is_missing(options);
-  protect_users_from_each_other(options);
   make_absolute(options);
   if (options.fake)
     return kExitSuccess;

@@ -366,9 +366,9 @@ constexpr std::array kTable = std::to_array<OptionSpec>({
      kSession, set_uint<&Options::n_uname, std::uint32_t{0}, kMaxId>},
     {"aname", text, "NAME", "", "Tree of the server to attach to.", kSession,
      set_text<&Options::aname>},
-    {"access", choice, "WHO", "client",
-     "As in v9fs. In this version all are uname on the server, whichever is given; a number is "
-     "refused.",
+    {"access", choice, "WHO", "client with allow_other, else any",
+     "As whom the server sees local users: user and client: each under the own id; any: all as "
+     "uname; a number: likewise, and only that user is let in.",
      kSession, set_access},
     {"dfltuid", uint, "UINT", "65534", "Owner of files whose owner has no local id.", kSession,
      set_uint<&Options::dfltuid, std::uint32_t{0}, kMaxId>},
@@ -762,6 +762,27 @@ void resolve_user(Options& options) {
     options.n_uname = uid;
 }
 
+/// Who is let in, and as whom; a number that is not the own one has to be let in first.
+void resolve_access(Options& options) {
+  using Mode = Access::Mode;
+  Access& access = options.access;
+  if (access.mode == Mode::uid && access.uid != getuid() && !options.allow_other) {
+    if (options.allow_root)
+      throw UsageError("option access=" + std::to_string(access.uid) +
+                       ": conflicts with allow_root");
+    options.allow_other = true;
+    options.fuse_options.emplace_back("allow_other");
+  }
+  const bool several = options.allow_other || options.allow_root;
+  if (access.mode == Mode::unset)
+    access.mode = several ? Mode::client : Mode::any;
+  // One user must not walk through what another one has just made the kernel know.
+  if (several && !options.default_permissions) {
+    options.default_permissions = true;
+    options.fuse_options.emplace_back("default_permissions");
+  }
+}
+
 std::string escaped(std::string_view value) {
   std::string result;
   for (const char c : value) {
@@ -802,6 +823,7 @@ void finish(Options& options) {
   options.foreground = options.foreground || options.debug;
   resolve_endpoint(options);
   resolve_user(options);
+  resolve_access(options);
   name_mount(options);
   note_mappings(options);
 }

@@ -27,12 +27,13 @@ enum class CacheMode : std::uint8_t { none, readahead, mmap, loose, fscache };
 /// access=: who may use the mount, and as whom the server sees them.
 struct Access {
   enum class Mode : std::uint8_t {
+    unset,   ///< client if others than the one who mounts are let in, else any
     user,    ///< each local user is attached under the own numeric id
     client,  ///< the same, and permission bits are checked here (9P2000.L)
     any,     ///< everybody is the user who was attached first
     uid,     ///< only the user `uid`
   };
-  Mode mode = Mode::client;
+  Mode mode = Mode::unset;
   std::uint32_t uid = 0;  ///< with Mode::uid only
   bool operator==(const Access&) const = default;
 };

@@ -36,9 +36,9 @@ class FidCacheTest : public ::testing::Test {
  protected:
   using Outcome = std::shared_ptr<std::optional<result<FidLease>>>;
 
-  Outcome acquire(const NodeRef& node) {
+  Outcome acquire(const NodeRef& node, UserId user = UserId::mount) {
     auto outcome = std::make_shared<std::optional<result<FidLease>>>();
-    boost::asio::co_spawn(io_, cache_.acquire(node, UserId::mount),
+    boost::asio::co_spawn(io_, cache_.acquire(node, user),
                           [outcome](const std::exception_ptr&, result<FidLease> lease) {
                             outcome->emplace(std::move(lease));
                           });
@@ -124,6 +124,39 @@ TEST_F(FidCacheTest, AWalkOvertakenByARenameIsBegunAnew) {
   peer_.say("Rwalk tag 3 qid (0x2 0 0x80)");
   ASSERT_TRUE(*lease);
   EXPECT_TRUE((*lease)->has_value());
+}
+
+TEST_F(FidCacheTest, EachUserHasAnAttachAndFidsOfItsOwn) {
+  cache_root();
+  const NodeRef node = look_up(*root(), "d", 2);
+  const auto lease = acquire(node, UserId{1000});
+  EXPECT_EQ(peer_.next(), "Tattach tag 1 fid 2 afid 4294967295 uname '' aname /tree n_uname 1000");
+  peer_.say("Rattach tag 1 qid (0x1 0 0x80)");
+  EXPECT_EQ(peer_.next(), "Twalk tag 2 fid 2 newfid 3 wname d");
+  peer_.say("Rwalk tag 2 qid (0x2 0 0x80)");
+  ASSERT_TRUE(*lease);
+  EXPECT_TRUE((*lease)->has_value());
+  EXPECT_FALSE(cache_.contains(*node, UserId::mount));
+  EXPECT_EQ(cache_.holder(*node), UserId{1000});
+  EXPECT_EQ(cache_.holder(*root()), UserId{1000});  // the other one had to go
+}
+
+TEST_F(FidCacheTest, AUserWhomTheServerDoesNotLetInHasNoAccess) {
+  const auto lease = acquire(root(), UserId{1000});
+  peer_.next();
+  peer_.say("Rlerror tag 0 ecode 2");  // whatever it says
+  ASSERT_TRUE(*lease);
+  EXPECT_EQ((*lease)->error(), as_error(EACCES));
+}
+
+TEST_F(FidCacheTest, ANodesFidsAreDroppedForAllUsers) {
+  cache_root();
+  const NodeRef node = look_up(*root(), "d", 2);
+  for (const std::uint32_t user : {1000U, 1001U})
+    cache_.insert(*node, UserId{user}, FidHandle());
+  EXPECT_EQ(cache_.size(), 3U);
+  cache_.drop(*node);
+  EXPECT_EQ(cache_.size(), 1U);
 }
 
 TEST_F(FidCacheTest, TheLeastRecentlyUsedFidGoesWhenThereAreTooMany) {

@@ -24,9 +24,12 @@ namespace {
 
 using proto::Dialect;
 using std::chrono::milliseconds;
+using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::IsSupersetOf;
+using testing::Not;
 using Words = std::vector<std::string>;
 
 Options parse(const Words& words) {
@@ -76,8 +79,7 @@ TEST(Options, DefaultsNeedNoMoreThanSourceAndMountpoint) {
   EXPECT_EQ(options.dialect, Dialect::l);
   EXPECT_EQ(options.msize, 1048576U);
   EXPECT_EQ(options.aname, "");
-  EXPECT_EQ(options.access, Access{});
-  EXPECT_EQ(options.access.mode, Access::Mode::client);
+  EXPECT_EQ(options.access.mode, Access::Mode::any);
   EXPECT_EQ(options.dfltuid, 65534U);
   EXPECT_EQ(options.dfltgid, 65534U);
   EXPECT_EQ(options.maxfids, 100000U);
@@ -122,7 +124,8 @@ TEST(Options, NumberOfTheUserIsSentWhenGiven) {
 
 TEST(Options, TableGivesTheDefaultsOfTheStruct) {
   // Those whose default is not a value but a description, or the source's.
-  const std::set<std::string_view> described{"trans", "port", "uname", "n_uname", "fsname"};
+  const std::set<std::string_view> described{"trans",   "port",   "uname",
+                                             "n_uname", "access", "fsname"};
   for (const OptionSpec& option : kOptions) {
     if (option.default_text.empty() || described.contains(option.name))
       continue;
@@ -239,6 +242,29 @@ TEST(Options, AccessIsAWordOrAUser) {
          return o.access == Access{Mode::uid, 1000};
        }},
   });
+}
+
+TEST(Options, EachUserIsAttachedWhenOthersAreLetInUnlessAccessSaysElse) {
+  using Mode = Access::Mode;
+  for (const std::string others : {"allow_other", "allow_root"}) {
+    const Options options = parse({"fuse9p", "host", "/mnt", "-o", others});
+    EXPECT_EQ(options.access.mode, Mode::client);
+    EXPECT_THAT(options.fuse_options, Contains("default_permissions"));
+  }
+  EXPECT_EQ(parse({"fuse9p", "host", "/mnt", "-o", "allow_other,access=any"}).access.mode,
+            Mode::any);
+  EXPECT_THAT(parse({"fuse9p", "host", "/mnt", "-o", "access=user"}).fuse_options,
+              Not(Contains("default_permissions")));
+}
+
+TEST(Options, AUserOtherThanTheOneWhoMountsHasToBeLetIn) {
+  const std::string own = std::to_string(getuid()), other = std::to_string(getuid() + 1);
+  EXPECT_THAT(parse({"fuse9p", "host", "/mnt", "-o", "access=" + own}).fuse_options,
+              Not(Contains("allow_other")));
+  EXPECT_THAT(parse({"fuse9p", "host", "/mnt", "-o", "access=" + other}).fuse_options,
+              IsSupersetOf({"allow_other", "default_permissions"}));
+  EXPECT_EQ(list_error("allow_root,access=" + other),
+            "option access=" + other + ": conflicts with allow_root");
 }
 
 TEST(Options, CacheIsAWordOrTheBitsOfV9fs) {
@@ -618,7 +644,7 @@ TEST(Options, MountFlagsReachFuseInTheirOrder) {
     joined += (joined.empty() ? "" : ",") + option;
   EXPECT_EQ(joined, passed + ",fsname=x,subtype=y");
   EXPECT_THAT(parse_list("allow_root").fuse_options,
-              ElementsAre("allow_root", "fsname=host", "subtype=fuse9p"));
+              ElementsAre("allow_root", "default_permissions", "fsname=host", "subtype=fuse9p"));
 }
 
 TEST(Options, AllowRootAndAllowOtherExcludeEachOther) {
