@@ -219,9 +219,13 @@ void Referee::received_rflush(TagState& flush, bool error) {
   record_.count(Occurrence::flush_answered);
   old.free_from = time_.now() + limits_.tags.quarantine_time;
   settle(old);
-  if (old.created != kNoFid)
-    fids_[old.created] = {
-        .is = FidState::Is::absent, .may_clunk = true, .doubted = fids_[old.created].doubted};
+  if (old.created == kNoFid)
+    return;
+  FidState& made = fids_[old.created];
+  made = {.is = FidState::Is::absent,
+          .may_clunk = true,
+          .doubted = made.doubted,
+          .extra_clunks = made.extra_clunks};
 }
 
 void Referee::received_late(const TagState& tag, ByteView frame) {
