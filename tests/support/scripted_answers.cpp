@@ -44,6 +44,14 @@ std::uint32_t ScriptedServer::limit(Tag tag, std::size_t asked) const {
   return static_cast<std::uint32_t>(std::min<std::size_t>(asked, most));
 }
 
+bool ScriptedServer::room_for(Tag tag, Fid fid) {
+  const bool too_high = max_fids_.strict && to_int(fid) >= max_fids_.number;
+  if (fids_.size() < max_fids_.number && !too_high)
+    return true;
+  fail(tag, max_fids_.error);
+  return false;
+}
+
 void ScriptedServer::answer(Tag tag, const Tversion& request) {
   msize_ = std::min(request.msize, msize_limit_);
   fids_.clear();
@@ -51,11 +59,15 @@ void ScriptedServer::answer(Tag tag, const Tversion& request) {
 }
 
 void ScriptedServer::answer(Tag tag, const Tattach& request) {
+  if (!room_for(tag, request.fid))
+    return;
   fids_[request.fid] = {.node = tree_.root()};
   reply(tag, Rattach{.qid = qid_of(*tree_.root())});
 }
 
 void ScriptedServer::answer(Tag tag, const Twalk& request) {
+  if (!room_for(tag, request.newfid))
+    return;
   Tree::NodePtr at = node(request.fid);
   Rwalk answer;
   for (const std::string_view name : request.wname) {

@@ -12,19 +12,16 @@
 #include <stdexcept>
 
 namespace fuse9p::test {
-namespace {
 
-std::uint32_t errno_named(const std::string& name) {
+int errno_named(const std::string& name) {
   constexpr int kLast = 133;
   for (int number = 1; number <= kLast; ++number) {
     const char* known = ::strerrorname_np(number);
     if (known != nullptr && name == known)
-      return static_cast<std::uint32_t>(number);
+      return number;
   }
-  return static_cast<std::uint32_t>(std::stoul(name));
+  return std::stoi(name);
 }
-
-}  // namespace
 
 proto::MessageType message_type(const std::string& name) {
   std::optional<proto::MessageType> found;
@@ -81,7 +78,7 @@ Action Rules::parse_action(const std::string& word, const std::string& rest) {
     return {.kind = Kind::shorten,
             .number = rest == "half" ? 0 : static_cast<std::uint32_t>(std::stoul(rest))};
   if (word == "fail")
-    return {.kind = Kind::fail, .number = errno_named(rest)};
+    return {.kind = Kind::fail, .number = static_cast<std::uint32_t>(errno_named(rest))};
   if (word == "reply")
     return {.kind = Kind::reply, .text = rest};
   if (word == "raw")

@@ -65,6 +65,8 @@ class Rules {
   std::vector<Rule> rules_;
 };
 
+/// "ENOENT" or "2". Throws std::invalid_argument.
+int errno_named(const std::string& name);
 /// The number of a message by its name. Throws std::invalid_argument.
 proto::MessageType message_type(const std::string& name);
 

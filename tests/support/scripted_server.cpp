@@ -509,6 +509,14 @@ void ScriptedServer::command(const std::string& line) {
   std::string word;
   if (!(rest >> word) || word.starts_with('#'))
     return;
+  if (ask(word, rest))
+    return answer_awaited();
+  if (!set(word, rest) && !plant(word, rest))
+    throw std::invalid_argument("no command: " + line);
+  answers_.emplace_back("ok");
+}
+
+bool ScriptedServer::set(const std::string& word, std::istream& rest) {
   static const std::map<std::string, Flush> policies = {
       {"prompt", Flush::prompt}, {"answer", Flush::answer}, {"after", Flush::after},
       {"never", Flush::never},   {"late", Flush::late},     {"sloppy", Flush::sloppy},
@@ -524,16 +532,23 @@ void ScriptedServer::command(const std::string& line) {
     flush_ = policies.at(text);
   } else if (word == "msize") {
     rest >> msize_limit_;
+  } else if (word == "maxfids") {
+    max_fids_ = {};
+    rest >> max_fids_.number;
+    while (rest >> text) {
+      if (text == "strict")
+        max_fids_.strict = true;
+      else
+        max_fids_.error = errno_named(text);
+    }
   } else if (word == "seed") {
     unsigned seed = 0;
     rest >> seed;
     dice_.seed(seed);
-  } else if (ask(word, rest)) {
-    return answer_awaited();
-  } else if (!plant(word, rest)) {
-    throw std::invalid_argument("no command: " + line);
+  } else {
+    return false;
   }
-  answers_.emplace_back("ok");
+  return true;
 }
 
 bool ScriptedServer::ask(const std::string& word, std::istream& rest) {

@@ -18,6 +18,8 @@
 //     link OLD NEW             many PATH N (a directory of N files)
 // Behaviour:
 //     msize N                  grant no more
+//     maxfids N [ERRNO] [strict]  when there are N fids no more can be made: ERRNO (default ERANGE,
+//                              as nfs-ganesha says); with "strict" no number above N - 1 either
 //     on ...                   see scripted_rules.hpp; "forget" drops all rules
 //     flush POLICY             what a Tflush of a held request does:
 //         prompt               the request is dropped, Rflush at once (this is the default)
@@ -160,6 +162,8 @@ class ScriptedServer {
   }
 
   const Tree::NodePtr& node(proto::Fid fid) { return fids_.at(fid).node; }
+  /// May there be one more? Else the request has failed.
+  bool room_for(proto::Tag tag, proto::Fid fid);
   /// May a walk have it?
   static bool is_name(std::string_view name);
   static proto::Qid qid_of(const Tree::Node& node);
@@ -168,6 +172,7 @@ class ScriptedServer {
                      int& error);
 
   // ---- commands
+  bool set(const std::string& word, std::istream& rest);
   bool plant(const std::string& word, std::istream& rest);
   bool ask(const std::string& word, std::istream& rest);
   Tree::NodePtr plant_node(const std::string& path, mode_t mode);
@@ -178,6 +183,11 @@ class ScriptedServer {
   Rules rules_;
   Flush flush_ = Flush::prompt;
   std::uint32_t msize_limit_ = 1U << 20, msize_ = 0;  // 0: before Tversion
+  struct MaxFids {
+    std::uint32_t number = ~std::uint32_t{0};
+    int error = ERANGE;
+    bool strict = false;
+  } max_fids_;
   std::string in_, out_;
   bool closed_ = false;
   std::vector<std::string> breaches_;

@@ -110,6 +110,37 @@ TEST(ScriptedServer, ShortensFailsAndLies) {
     <- Rread tag 77 data lie)");
 }
 
+const std::string kFullWithTwo = kBegin + R"(
+    -> Twalk tag 1 fid 0 newfid 1 wname file
+    <- Rwalk tag 1 qid (0x2 0 0x0)
+)";
+
+TEST(ScriptedServer, HasNoMoreFidsThanItMay) {
+  converse("= maxfids 2" + kFullWithTwo + R"(
+    -> Twalk tag 1 fid 0 newfid 2 wname dir
+    <- Rlerror tag 1 ecode 34
+    -> Tattach tag 1 fid 2 afid 4294967295 uname root aname '' n_uname 0
+    <- Rlerror tag 1 ecode 34
+    -> Tclunk tag 1 fid 1
+    <- Rclunk tag 1
+    -> Twalk tag 1 fid 0 newfid 3 wname file
+    <- Rwalk tag 1 qid (0x2 0 0x0))");
+}
+
+TEST(ScriptedServer, LacksFidsWithTheErrorThatTheScriptNames) {
+  converse("= maxfids 2 EMFILE" + kFullWithTwo + R"(
+    -> Twalk tag 1 fid 0 newfid 2 wname dir
+    <- Rlerror tag 1 ecode 24)");
+}
+
+TEST(ScriptedServer, RefusesHighFidsIfItIsStrict) {
+  converse("= maxfids 2 strict" + kBegin + R"(
+    -> Twalk tag 1 fid 0 newfid 2 wname file
+    <- Rlerror tag 1 ecode 34
+    -> Twalk tag 1 fid 0 newfid 1 wname file
+    <- Rwalk tag 1 qid (0x2 0 0x0))");
+}
+
 struct Policy {
   const char* name;
   const char* answers;
