@@ -33,7 +33,7 @@ Fid first_fid(ByteView frame) {
 
 Tree::NodePtr Server::plant(const std::string& name, std::string content) {
   Tree::NodePtr made;
-  if (tree_.make(*tree_.root(), name, S_IFREG | 0644, 0, made) != 0)
+  if (tree_.make(*tree_.root(), name, S_IFREG | 0644, {}, made) != 0)
     record_.complain("can't plant " + name);
   else
     made->content = std::move(content);

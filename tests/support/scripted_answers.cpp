@@ -61,7 +61,7 @@ void ScriptedServer::answer(Tag tag, const Tversion& request) {
 void ScriptedServer::answer(Tag tag, const Tattach& request) {
   if (!room_for(tag, request.fid))
     return;
-  fids_[request.fid] = {.node = tree_.root()};
+  fids_[request.fid] = {.node = tree_.root(), .user = request.n_uname};
   reply(tag, Rattach{.qid = qid_of(*tree_.root())});
 }
 
@@ -82,7 +82,7 @@ void ScriptedServer::answer(Tag tag, const Twalk& request) {
     }
     answer.qid.push_back(qid_of(*at));
   }
-  fids_[request.newfid] = {.node = at};
+  fids_[request.newfid] = {.node = at, .user = fids_.at(request.fid).user};
   reply(tag, answer);
 }
 
@@ -154,7 +154,8 @@ void ScriptedServer::answer(Tag tag, const Tlopen& request) {
 Tree::NodePtr ScriptedServer::made(proto::Fid directory, std::string_view name, mode_t mode,
                                    std::uint32_t gid, int& error) {
   Tree::NodePtr file;
-  error = is_name(name) ? tree_.make(*node(directory), name, mode, gid, file) : EINVAL;
+  const OpenFid& fid = fids_.at(directory);
+  error = is_name(name) ? tree_.make(*fid.node, name, mode, {fid.user, gid}, file) : EINVAL;
   return file;
 }
 
@@ -173,6 +174,7 @@ void ScriptedServer::answer(Tag tag, const Tlcreate& request) {
   if (error != 0)
     return fail(tag, error);
   fid = {.node = file,
+         .user = fid.user,
          .open = true,
          .flags = request.flags,
          .requests = fid.requests,

@@ -566,6 +566,11 @@ bool ScriptedServer::ask(const std::string& word, std::istream& rest) {
   } else if (word == "count") {
     rest >> text;
     answers_.push_back(std::to_string(counts_[message_type(text)]));
+  } else if (word == "attaches") {
+    answers_.push_back(std::to_string(counts_[MessageType::Tattach]));
+  } else if (word == "uid") {
+    rest >> text;
+    answers_.push_back(std::to_string(existing(text)->uid));
   } else if (word == "fids") {
     const auto made = [&](Fid fid) { return fids_.contains(fid); };
     const auto doubtful = unsure_.size() - std::ranges::count_if(unsure_, made);
@@ -616,7 +621,7 @@ Tree::NodePtr ScriptedServer::existing(const std::string& path) const {
 Tree::NodePtr ScriptedServer::plant_node(const std::string& path, mode_t mode) {
   const auto slash = path.rfind('/');
   Tree::NodePtr made;
-  if (tree_.make(*existing(path.substr(0, slash)), path.substr(slash + 1), mode, 0, made) != 0)
+  if (tree_.make(*existing(path.substr(0, slash)), path.substr(slash + 1), mode, {}, made) != 0)
     throw std::invalid_argument("can't make " + path);
   return made;
 }

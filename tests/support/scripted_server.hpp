@@ -38,6 +38,8 @@
 //     await TYPE N             answered when N requests of that type have come
 //     count TYPE               how many have come
 //     fids                     how many fids there are, or may be
+//     attaches                 how many Tattach have come
+//     uid PATH                 whose the file is
 //     resize PATH N            the file grows (with pattern) or shrinks
 //     content PATH             "SIZE ok" if it is pattern(), else "SIZE differs at OFFSET"
 #pragma once
@@ -79,6 +81,7 @@ class ScriptedServer {
 
   struct OpenFid {
     Tree::NodePtr node;
+    std::uint32_t user = 0;  ///< whose Tattach it comes from
     bool open = false;
     std::uint32_t flags = 0;
     int requests = 0;                ///< unanswered ones that name it

@@ -15,7 +15,8 @@ namespace {
 using namespace proto;
 
 /// A conversation: "-> MESSAGE" is sent, "<- MESSAGE" must be the next answer, "= LINE" is a
-/// command, "! WORDS" must be the breach (and is the last line). Nothing else may be answered.
+/// command, ": LINE" must be the answer to the last one, "! WORDS" must be the breach (and is the
+/// last line). Nothing else may be sent in answer.
 void converse(const std::string& text) {
   ScriptedServer server;
   for (const char* line : {"text /file hello", "dir /dir", "text /dir/deep x"})
@@ -36,7 +37,7 @@ void converse(const std::string& text) {
     if (begin == line.npos)
       continue;
     const std::string kind = line.substr(begin, 2);
-    const std::string rest = line.substr(line.find_first_not_of(" ->=<!", begin));
+    const std::string rest = line.substr(line.find_first_not_of(" ->=<!:", begin));
     if (kind == "->") {
       const auto frame = from_text(rest, Dialect::l);
       ASSERT_TRUE(frame) << rest;
@@ -44,7 +45,10 @@ void converse(const std::string& text) {
     } else if (kind == "<-") {
       EXPECT_EQ(next_answer(), rest) << "in " << line;
     } else if (kind == "= ") {
+      server.take_answers();
       server.command(rest);
+    } else if (kind == ": ") {
+      EXPECT_EQ(server.take_answers(), std::vector{rest}) << "in " << line;
     } else {
       ASSERT_EQ(server.breaches().size(), 1U) << "not noticed: " << rest;
       EXPECT_NE(server.breaches()[0].find(rest), std::string::npos) << server.breaches()[0];
@@ -139,6 +143,28 @@ TEST(ScriptedServer, RefusesHighFidsIfItIsStrict) {
     <- Rlerror tag 1 ecode 34
     -> Twalk tag 1 fid 0 newfid 1 wname file
     <- Rwalk tag 1 qid (0x2 0 0x0))");
+}
+
+TEST(ScriptedServer, KnowsWhoMadeAFile) {
+  converse(kBegin + R"(
+    -> Tattach tag 1 fid 1 afid 4294967295 uname '' aname '' n_uname 1000
+    <- Rattach tag 1 qid (0x1 0 0x80)
+    = attaches
+    : 2
+    -> Tmkdir tag 1 dfid 1 name theirs mode 0755 gid 7
+    <- Rmkdir tag 1 qid (0x5 0 0x80)
+    -> Twalk tag 1 fid 1 newfid 2 wname theirs
+    <- Rwalk tag 1 qid (0x5 0 0x80)
+    -> Tlcreate tag 1 fid 2 name deep flags 1 mode 0644 gid 7
+    <- Rlcreate tag 1 qid (0x6 0 0x0) iounit 0
+    -> Tmkdir tag 1 dfid 0 name ours mode 0755 gid 0
+    <- Rmkdir tag 1 qid (0x7 0 0x80)
+    = uid /theirs
+    : 1000
+    = uid /theirs/deep
+    : 1000
+    = uid /ours
+    : 0)");
 }
 
 struct Policy {

@@ -70,14 +70,15 @@ int Tree::check_new_name(Node& directory, std::string_view name) const {
   return child(directory, name) ? EEXIST : 0;
 }
 
-int Tree::make(Node& directory, std::string_view name, mode_t mode, std::uint32_t gid,
+int Tree::make(Node& directory, std::string_view name, mode_t mode, const Owner& owner,
                NodePtr& made) {
   if (const int error = check_new_name(directory, name))
     return error;
   made = std::make_shared<Node>();
   made->id = next_id_++;
   made->mode = mode;
-  made->gid = gid;
+  made->uid = owner.uid;
+  made->gid = owner.gid;
   made->nlink = made->is_directory() ? 2 : 1;
   made->atime = made->mtime = made->ctime = now();
   attach(directory, name, made);

@@ -49,9 +49,12 @@ class Tree {
   /// ".." is understood. Null if there is none.
   NodePtr child(const Node& directory, std::string_view name) const;
 
+  struct Owner {
+    std::uint32_t uid = 0, gid = 0;
+  };
   // What follows returns 0 or an errno.
   /// The new node comes out in `made`. `mode` with its type.
-  int make(Node& directory, std::string_view name, mode_t mode, std::uint32_t gid, NodePtr& made);
+  int make(Node& directory, std::string_view name, mode_t mode, const Owner& owner, NodePtr& made);
   int link(Node& directory, std::string_view name, const NodePtr& node);
   int unlink(Node& directory, std::string_view name, bool directory_wanted);
   int rename(Node& from, std::string_view old_name, Node& to, std::string_view new_name);
