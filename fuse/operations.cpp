@@ -124,6 +124,7 @@ fuse_lowlevel_ops make_operations() {
   table.forget_multi = on_forget_multi;
   table.getattr = run<"getattr", getattr>;
   table.setattr = run<"setattr", setattr>;
+  table.access = run<"access", access>;
   table.readlink = run<"readlink", readlink>;
   table.mknod = run<"mknod", mknod>;
   table.mkdir = run<"mkdir", mkdir>;

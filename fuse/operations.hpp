@@ -37,6 +37,9 @@ awaitable<void> setattr(Mount& mount, Request& request, fuse_ino_t ino, struct s
 /// Fresh attributes of the node; ESTALE if the server has another file there now.
 awaitable<error_code> refresh(Mount& mount, UserId user, NodeRef node);
 
+// op_access.cpp
+awaitable<void> access(Mount& mount, Request& request, fuse_ino_t ino, int mask);
+
 // op_names.cpp
 awaitable<void> readlink(Mount& mount, Request& request, fuse_ino_t ino);
 awaitable<void> mknod(Mount& mount, Request& request, fuse_ino_t parent, std::string name,

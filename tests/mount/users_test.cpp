@@ -9,7 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <filesystem>
+#include <fstream>
 
 namespace fuse9p::test {
 namespace {
@@ -128,6 +130,17 @@ TEST_F(UsersTest, WithoutOthersThereIsOneAttach) {
       shell("setpriv --reuid=65534 --regid=65534 --clear-groups ls " + alone.path().string())
           .output,
       HasSubstr("Permission denied"));
+}
+
+TEST_F(UsersTest, AccessSaysWhatTheServerWillSay) {
+  const fs::path path = mount_diod().path();
+  std::ofstream(exported() / "f") << "#!/bin/sh\n";
+  EXPECT_EQ(::chmod((exported() / "f").c_str(), 0600), 0);
+  EXPECT_EQ(::access((path / "f").c_str(), R_OK | W_OK), 0);
+  EXPECT_EQ(::access((path / "f").c_str(), X_OK), -1);
+  EXPECT_EQ(errno, EACCES);
+  EXPECT_EQ(::chmod((path / "f").c_str(), 0700), 0);
+  EXPECT_EQ(::access((path / "f").c_str(), X_OK), 0);
 }
 
 TEST_F(UsersTest, FewFidsServeManyUsersAndFiles) {
