@@ -60,6 +60,10 @@
 
 namespace fuse9p::test {
 
+inline proto::ByteView view(std::string_view bytes) {
+  return std::as_bytes(std::span(bytes));
+}
+
 class ScriptedServer {
  public:
   /// A line of script. Throws std::invalid_argument if there is no such thing.
@@ -106,7 +110,7 @@ class ScriptedServer {
     std::uint64_t serial = 0;
   };
 
-  // ---- taking requests
+  // ---- taking requests: scripted_taking.cpp
   void take_frame(std::string frame);
   template <proto::Request T>
   void take(proto::Tag tag, const T& request, std::string frame);
@@ -120,7 +124,10 @@ class ScriptedServer {
   void follow(proto::Tag tag, const Action& action);
   void breach(const std::string& what);
 
-  // ---- answering
+  /// Does this message make its fid something else? Then nothing else may name it meanwhile.
+  static bool changes_fid(proto::MessageType type);
+
+  // ---- answering: scripted_server.cpp
   void perform(proto::Tag tag);
   template <proto::Message R>
   void reply(proto::Tag tag, const R& message);
@@ -135,6 +142,7 @@ class ScriptedServer {
   std::vector<proto::Tag> held() const;
   void pass_time();
 
+  // scripted_answers.cpp and, by dialect, scripted_answers_*.cpp
   void answer(proto::Tag tag, const proto::Tversion& request);
   void answer(proto::Tag tag, const proto::Tattach& request);
   void answer(proto::Tag tag, const proto::Tflush& request);
@@ -174,7 +182,7 @@ class ScriptedServer {
   Tree::NodePtr made(proto::Fid directory, std::string_view name, mode_t mode, std::uint32_t gid,
                      int& error);
 
-  // ---- commands
+  // ---- commands: scripted_commands.cpp
   bool set(const std::string& word, std::istream& rest);
   bool plant(const std::string& word, std::istream& rest);
   bool ask(const std::string& word, std::istream& rest);

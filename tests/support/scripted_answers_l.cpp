@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: MIT
+// Answers to what only 9P2000.L has.
+#include "tests/support/scripted_server.hpp"
+
+#include <cerrno>
+
+namespace fuse9p::test {
+
+using namespace proto;
+
+namespace {
+
+constexpr std::uint32_t kAccessMode = 3, kTruncate = 01000, kExclusive = 0200;
+constexpr std::uint32_t kRemoveDirectory = 0x200;
+
+std::uint8_t dirent_type(const Tree::Node& node) {
+  return static_cast<std::uint8_t>((node.mode & S_IFMT) >> 12);
+}
+
+}  // namespace
+
+void ScriptedServer::answer(Tag tag, const Tstatfs&) {
+  reply(tag, Rstatfs{.type = 0x01021997,
+                     .bsize = 4096,
+                     .blocks = 1U << 20,
+                     .bfree = 1U << 19,
+                     .bavail = 1U << 19,
+                     .files = 1U << 20,
+                     .ffree = 1U << 19,
+                     .fsid = 0,
+                     .namelen = 255});
+}
+
+void ScriptedServer::answer(Tag tag, const Tlopen& request) {
+  OpenFid& fid = fids_.at(request.fid);
+  const std::uint32_t access = request.flags & kAccessMode;
+  if (fid.node->is_directory() && access != 0)
+    return fail(tag, EISDIR);
+  if ((request.flags & kTruncate) != 0 && access != 0) {
+    fid.node->content.clear();
+    Tree::touch(*fid.node);
+  }
+  fid.open = true;
+  fid.flags = request.flags;
+  reply(tag, Rlopen{.qid = qid_of(*fid.node), .iounit = 0});
+}
+
+void ScriptedServer::answer(Tag tag, const Tlcreate& request) {
+  OpenFid& fid = fids_.at(request.fid);
+  Tree::NodePtr file = tree_.child(*fid.node, request.name);
+  if (file && (request.flags & kExclusive) != 0)
+    return fail(tag, EEXIST);
+  if (file && file->is_directory())
+    return fail(tag, EISDIR);
+  if (file && (request.flags & kTruncate) != 0)
+    file->content.clear();
+  int error = 0;
+  if (!file)
+    file = made(request.fid, request.name, S_IFREG | (request.mode & 07777), request.gid, error);
+  if (error != 0)
+    return fail(tag, error);
+  fid = {.node = file,
+         .user = fid.user,
+         .open = true,
+         .flags = request.flags,
+         .requests = fid.requests,
+         .looks = fid.looks,
+         .changing = fid.changing};
+  reply(tag, Rlcreate{.qid = qid_of(*file), .iounit = 0});
+}
+
+void ScriptedServer::answer(Tag tag, const Tsymlink& request) {
+  int error = 0;
+  const auto link = made(request.dfid, request.name, S_IFLNK | 0777, request.gid, error);
+  if (error != 0)
+    return fail(tag, error);
+  link->content = request.target;
+  reply(tag, Rsymlink{.qid = qid_of(*link)});
+}
+
+void ScriptedServer::answer(Tag tag, const Tmknod& request) {
+  int error = 0;
+  const auto file = made(request.dfid, request.name, request.mode, request.gid, error);
+  return error != 0 ? fail(tag, error) : reply(tag, Rmknod{.qid = qid_of(*file)});
+}
+
+void ScriptedServer::answer(Tag tag, const Tmkdir& request) {
+  int error = 0;
+  const auto directory =
+      made(request.dfid, request.name, S_IFDIR | (request.mode & 07777), request.gid, error);
+  return error != 0 ? fail(tag, error) : reply(tag, Rmkdir{.qid = qid_of(*directory)});
+}
+
+void ScriptedServer::answer(Tag tag, const Tlink& request) {
+  const int error = tree_.link(*node(request.dfid), request.name, node(request.fid));
+  return error != 0 ? fail(tag, error) : reply(tag, Rlink{});
+}
+
+void ScriptedServer::answer(Tag tag, const Trename& request) {
+  const auto places = tree_.places_of(*node(request.fid));
+  const int error = places.empty() ? ENOENT
+                                   : tree_.rename(*places[0].directory, places[0].name,
+                                                  *node(request.dfid), request.name);
+  return error != 0 ? fail(tag, error) : reply(tag, Rrename{});
+}
+
+void ScriptedServer::answer(Tag tag, const Trenameat& request) {
+  const int error = tree_.rename(*node(request.olddirfid), request.oldname,
+                                 *node(request.newdirfid), request.newname);
+  return error != 0 ? fail(tag, error) : reply(tag, Rrenameat{});
+}
+
+void ScriptedServer::answer(Tag tag, const Tunlinkat& request) {
+  const bool directory_wanted = (request.flags & kRemoveDirectory) != 0;
+  const int error = tree_.unlink(*node(request.dirfid), request.name, directory_wanted);
+  return error != 0 ? fail(tag, error) : reply(tag, Runlinkat{});
+}
+
+void ScriptedServer::answer(Tag tag, const Treadlink& request) {
+  const Tree::NodePtr link = node(request.fid);
+  return S_ISLNK(link->mode) ? reply(tag, Rreadlink{.target = link->content}) : fail(tag, EINVAL);
+}
+
+void ScriptedServer::answer(Tag tag, const Tgetattr& request) {
+  constexpr std::uint64_t kBasic = 0x7ff;
+  constexpr std::uint64_t kBlock = 512;
+  const Tree::Node& file = *node(request.fid);
+  const auto seconds = [](const timespec& time) { return static_cast<std::uint64_t>(time.tv_sec); };
+  const auto nanos = [](const timespec& time) { return static_cast<std::uint64_t>(time.tv_nsec); };
+  reply(tag, Rgetattr{.valid = request.request_mask & kBasic,
+                      .qid = qid_of(file),
+                      .mode = file.mode,
+                      .uid = file.uid,
+                      .gid = file.gid,
+                      .nlink = file.nlink,
+                      .rdev = file.rdev,
+                      .size = file.is_directory() ? 0 : file.size(),
+                      .blksize = 4096,
+                      .blocks = (file.size() + kBlock - 1) / kBlock,
+                      .atime_sec = seconds(file.atime),
+                      .atime_nsec = nanos(file.atime),
+                      .mtime_sec = seconds(file.mtime),
+                      .mtime_nsec = nanos(file.mtime),
+                      .ctime_sec = seconds(file.ctime),
+                      .ctime_nsec = nanos(file.ctime),
+                      .btime_sec = 0,
+                      .btime_nsec = 0,
+                      .gen = 0,
+                      .data_version = 0});
+}
+
+void ScriptedServer::answer(Tag tag, const Tsetattr& request) {
+  enum : std::uint32_t {
+    mode = 1,
+    uid = 2,
+    gid = 4,
+    size = 8,
+    atime = 0x10,
+    mtime = 0x20,
+    atime_set = 0x80,
+    mtime_set = 0x100
+  };
+  Tree::Node& file = *node(request.fid);
+  const auto has = [&](std::uint32_t bit) { return (request.valid & bit) != 0; };
+  if (has(size) && file.is_directory())
+    return fail(tag, EISDIR);
+  Tree::touch(file);  // mtime, too: of what is not set below only ctime should, but nobody minds
+  if (has(mode))
+    file.mode = (file.mode & S_IFMT) | (request.mode & 07777);
+  if (has(uid))
+    file.uid = request.uid;
+  if (has(gid))
+    file.gid = request.gid;
+  if (has(size))
+    file.content.resize(request.size);
+  if (has(atime_set))
+    file.atime = {static_cast<time_t>(request.atime_sec), static_cast<long>(request.atime_nsec)};
+  if (has(mtime_set))
+    file.mtime = {static_cast<time_t>(request.mtime_sec), static_cast<long>(request.mtime_nsec)};
+  reply(tag, Rsetattr{});
+}
+
+void ScriptedServer::answer(Tag tag, const Treaddir& request) {
+  const Tree::Node& directory = *node(request.fid);
+  const std::uint32_t room = limit(tag, request.count);
+  Bytes data;
+  Writer writer(data, Dialect::l);
+  // Of whole entries as many as fit.
+  const auto add = [&](std::uint64_t cookie, std::string_view name, const Tree::Node& file) {
+    constexpr std::size_t kFixed = kQidSize + 8 + 1 + 2;
+    if (data.size() + kFixed + name.size() > room)
+      return false;
+    writer.put(qid_of(file));
+    writer.put(cookie);
+    writer.put(dirent_type(file));
+    writer.put(name);
+    return true;
+  };
+  bool fits = true;
+  if (request.offset < Tree::kDotCookie)
+    fits = add(Tree::kDotCookie, ".", directory);
+  if (fits && request.offset < Tree::kDotDotCookie)
+    fits = add(Tree::kDotDotCookie, "..", *directory.parent.lock());
+  for (auto child = directory.children.upper_bound(request.offset);
+       fits && child != directory.children.end(); ++child)
+    fits = add(child->first, child->second.name, *child->second.node);
+  reply(tag, Rreaddir{.data = ByteView(data.data(), data.size())});
+}
+
+void ScriptedServer::answer(Tag tag, const Tfsync&) {
+  reply(tag, Rfsync{});
+}
+
+}  // namespace fuse9p::test

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: MIT
+// The script: what the lines of scripted_server.hpp do.
+#include "tests/support/pattern.hpp"
+#include "tests/support/scripted_server.hpp"
+
+#include <algorithm>
+#include <sstream>
+#include <stdexcept>
+
+namespace fuse9p::test {
+
+using namespace proto;
+
+namespace {
+
+/// The octal word that follows, if there is one.
+mode_t mode_from(std::istream& in, mode_t otherwise) {
+  std::string word;
+  return in >> word ? static_cast<mode_t>(std::stoul(word, nullptr, 8)) : otherwise;
+}
+
+}  // namespace
+
+void ScriptedServer::command(const std::string& line) {
+  std::istringstream rest(line);
+  std::string word;
+  if (!(rest >> word) || word.starts_with('#'))
+    return;
+  if (ask(word, rest))
+    return answer_awaited();
+  if (!set(word, rest) && !plant(word, rest))
+    throw std::invalid_argument("no command: " + line);
+  answers_.emplace_back("ok");
+}
+
+bool ScriptedServer::set(const std::string& word, std::istream& rest) {
+  static const std::map<std::string, Flush> policies = {
+      {"prompt", Flush::prompt}, {"answer", Flush::answer}, {"after", Flush::after},
+      {"never", Flush::never},   {"late", Flush::late},     {"sloppy", Flush::sloppy},
+      {"error", Flush::error},   {"mixed", Flush::mixed}};
+  std::string text;
+  if (word == "on") {
+    std::getline(rest >> std::ws, text);
+    rules_.add(text);
+  } else if (word == "forget") {
+    rules_.clear();
+  } else if (word == "flush") {
+    rest >> text;
+    flush_ = policies.at(text);
+  } else if (word == "msize") {
+    rest >> msize_limit_;
+  } else if (word == "maxfids") {
+    max_fids_ = {};
+    rest >> max_fids_.number;
+    while (rest >> text) {
+      if (text == "strict")
+        max_fids_.strict = true;
+      else
+        max_fids_.error = errno_named(text);
+    }
+  } else if (word == "seed") {
+    unsigned seed = 0;
+    rest >> seed;
+    dice_.seed(seed);
+  } else {
+    return false;
+  }
+  return true;
+}
+
+bool ScriptedServer::ask(const std::string& word, std::istream& rest) {
+  std::string text;
+  if (word == "release") {
+    rest >> text;
+    release(text == "reverse");
+    answers_.emplace_back("ok");
+  } else if (word == "await") {
+    Awaited awaited;
+    rest >> text >> awaited.number;
+    if (text != "held")
+      awaited.type = message_type(text);
+    awaited_.push_back(awaited);
+  } else if (word == "count") {
+    rest >> text;
+    answers_.push_back(std::to_string(counts_[message_type(text)]));
+  } else if (word == "attaches") {
+    answers_.push_back(std::to_string(counts_[MessageType::Tattach]));
+  } else if (word == "uid") {
+    rest >> text;
+    answers_.push_back(std::to_string(existing(text)->uid));
+  } else if (word == "fids") {
+    const auto made = [&](Fid fid) { return fids_.contains(fid); };
+    const auto doubtful = unsure_.size() - std::ranges::count_if(unsure_, made);
+    answers_.push_back(std::to_string(fids_.size() + doubtful));
+  } else if (word == "resize") {
+    std::size_t size = 0;
+    rest >> text >> size;
+    const Tree::NodePtr file = existing(text);
+    const std::size_t old = file->content.size();
+    file->content.resize(size);
+    if (size > old)
+      file->content.replace(old, size - old, pattern(size - old, old));
+    Tree::touch(*file);
+    answers_.emplace_back("ok");
+  } else if (word == "content") {
+    rest >> text;
+    const std::string& content = existing(text)->content;
+    const std::string wanted = pattern(content.size());
+    const auto differs = std::ranges::mismatch(content, wanted).in1;
+    answers_.push_back(std::to_string(content.size()) +
+                       (differs == content.end()
+                            ? " ok"
+                            : " differs at " + std::to_string(differs - content.begin())));
+  } else {
+    return false;
+  }
+  return true;
+}
+
+void ScriptedServer::answer_awaited() {
+  while (!awaited_.empty()) {
+    const Awaited& awaited = awaited_.front();
+    const std::uint64_t number = awaited.type ? counts_[*awaited.type] : held().size();
+    if (number < awaited.number)
+      return;
+    answers_.emplace_back("ok");
+    awaited_.pop_front();
+  }
+}
+
+Tree::NodePtr ScriptedServer::existing(const std::string& path) const {
+  const Tree::NodePtr found = tree_.find(path);
+  if (!found)
+    throw std::invalid_argument("no file " + path);
+  return found;
+}
+
+Tree::NodePtr ScriptedServer::plant_node(const std::string& path, mode_t mode) {
+  const auto slash = path.rfind('/');
+  Tree::NodePtr made;
+  if (tree_.make(*existing(path.substr(0, slash)), path.substr(slash + 1), mode, {}, made) != 0)
+    throw std::invalid_argument("can't make " + path);
+  return made;
+}
+
+bool ScriptedServer::plant(const std::string& word, std::istream& rest) {
+  std::string path;
+  std::string text;
+  rest >> path;
+  if (word == "dir") {
+    plant_node(path, S_IFDIR | mode_from(rest, 0755));
+  } else if (word == "file") {
+    std::size_t size = 0;
+    rest >> size;
+    plant_node(path, S_IFREG | mode_from(rest, 0644))->content = pattern(size);
+  } else if (word == "text" || word == "synthetic") {
+    const Tree::NodePtr file = plant_node(path, S_IFREG | 0644);
+    std::getline(rest >> std::ws, file->content);
+    file->synthetic = word == "synthetic";
+  } else if (word == "symlink") {
+    rest >> text;
+    plant_node(text, S_IFLNK | 0777)->content = path;
+  } else if (word == "link") {
+    rest >> text;
+    const auto slash = text.rfind('/');
+    tree_.link(*existing(text.substr(0, slash)), text.substr(slash + 1), existing(path));
+  } else if (word == "many") {
+    int files = 0;
+    rest >> files;
+    plant_node(path, S_IFDIR | 0755);
+    for (int i = 0; i < files; ++i)
+      plant_node(path + "/file." + std::to_string(i), S_IFREG | 0644)->content = "x";
+  } else {
+    return false;
+  }
+  return true;
+}
+
+}  // namespace fuse9p::test
