@@ -11,12 +11,6 @@ namespace fuse9p::test {
 
 using namespace proto;
 
-namespace {
-
-constexpr std::uint32_t kAppend = 02000;
-
-}  // namespace
-
 bool ScriptedServer::is_name(std::string_view name) {
   return !name.empty() && name != "." && name != ".." && name.find('/') == name.npos;
 }
@@ -54,6 +48,7 @@ Tree::NodePtr ScriptedServer::made(proto::Fid directory, std::string_view name, 
 void ScriptedServer::answer(Tag tag, const Tversion& request) {
   msize_ = std::min(request.msize, msize_limit_);
   fids_.clear();
+  locks_.clear();
   reply(tag, Rversion{.msize = msize_, .version = "9P2000.L"});
 }
 
@@ -86,8 +81,9 @@ void ScriptedServer::answer(Tag tag, const Twalk& request) {
 }
 
 void ScriptedServer::answer(Tag tag, const Tread& request) {
-  const std::string& content = node(request.fid)->content;
-  if (node(request.fid)->is_directory())
+  const OpenFid& fid = fids_.at(request.fid);
+  const std::string& content = fid.attribute ? fid.attribute->value : fid.node->content;
+  if (fid.node->is_directory() && !fid.attribute)
     return fail(tag, EISDIR);
   const std::size_t at = std::min<std::size_t>(request.offset, content.size());
   const std::size_t size = std::min<std::size_t>(request.count, content.size() - at);
@@ -96,11 +92,14 @@ void ScriptedServer::answer(Tag tag, const Tread& request) {
 }
 
 void ScriptedServer::answer(Tag tag, const Twrite& request) {
-  const Fid fid = request.fid;
-  Tree::Node& file = *node(fid);
+  OpenFid& fid = fids_.at(request.fid);
   const std::uint32_t size = limit(tag, request.data.size());
-  const bool append = (fids_.at(fid).flags & kAppend) != 0;
-  const std::size_t at = append ? file.content.size() : request.offset;
+  if (fid.attribute) {
+    fid.attribute->write(request.offset, chars(request.data.first(size)));
+    return reply(tag, Rwrite{.count = size});
+  }
+  Tree::Node& file = *fid.node;
+  const std::size_t at = fid.appends ? file.content.size() : request.offset;
   if (file.content.size() < at + size)
     file.content.resize(at + size);
   std::memcpy(file.content.data() + at, request.data.data(), size);
@@ -109,14 +108,22 @@ void ScriptedServer::answer(Tag tag, const Twrite& request) {
 }
 
 void ScriptedServer::answer(Tag tag, const Tclunk& request) {
+  int error = 0;
+  if (const auto found = fids_.find(request.fid); found != fids_.end()) {
+    const auto& [node, attribute] = std::tie(found->second.node, found->second.attribute);
+    if (attribute && attribute->writing)
+      error = attribute->give_to(node->attributes);
+  }
+  locks_.clunked(request.fid);
   fids_.erase(request.fid);
   unsure_.erase(request.fid);
-  reply(tag, Rclunk{});
+  return error != 0 ? fail(tag, error) : reply(tag, Rclunk{});
 }
 
 void ScriptedServer::answer(Tag tag, const Tremove& request) {
   const Tree::NodePtr file = node(request.fid);
   const auto places = tree_.places_of(*file);
+  locks_.clunked(request.fid);
   fids_.erase(request.fid);
   const int error = places.empty()
                         ? ENOENT

@@ -2,6 +2,8 @@
 // Answers to what only 9P2000.L has.
 #include "tests/support/scripted_server.hpp"
 
+#include <fcntl.h>
+
 #include <cerrno>
 
 namespace fuse9p::test {
@@ -10,7 +12,7 @@ using namespace proto;
 
 namespace {
 
-constexpr std::uint32_t kAccessMode = 3, kTruncate = 01000, kExclusive = 0200;
+constexpr std::uint32_t kAccessMode = 3, kTruncate = 01000, kAppend = 02000, kExclusive = 0200;
 constexpr std::uint32_t kRemoveDirectory = 0x200;
 
 std::uint8_t dirent_type(const Tree::Node& node) {
@@ -31,6 +33,14 @@ void ScriptedServer::answer(Tag tag, const Tstatfs&) {
                      .namelen = 255});
 }
 
+void ScriptedServer::open_with(OpenFid& fid, std::uint32_t flags) {
+  const std::uint32_t access = flags & kAccessMode;
+  fid.open = true;
+  fid.reads = access == O_RDONLY || access == O_RDWR;
+  fid.writes = access == O_WRONLY || access == O_RDWR;
+  fid.appends = (flags & kAppend) != 0;
+}
+
 void ScriptedServer::answer(Tag tag, const Tlopen& request) {
   OpenFid& fid = fids_.at(request.fid);
   const std::uint32_t access = request.flags & kAccessMode;
@@ -40,8 +50,7 @@ void ScriptedServer::answer(Tag tag, const Tlopen& request) {
     fid.node->content.clear();
     Tree::touch(*fid.node);
   }
-  fid.open = true;
-  fid.flags = request.flags;
+  open_with(fid, request.flags);
   reply(tag, Rlopen{.qid = qid_of(*fid.node), .iounit = 0});
 }
 
@@ -59,13 +68,8 @@ void ScriptedServer::answer(Tag tag, const Tlcreate& request) {
     file = made(request.fid, request.name, S_IFREG | (request.mode & 07777), request.gid, error);
   if (error != 0)
     return fail(tag, error);
-  fid = {.node = file,
-         .user = fid.user,
-         .open = true,
-         .flags = request.flags,
-         .requests = fid.requests,
-         .looks = fid.looks,
-         .changing = fid.changing};
+  fid.node = file;
+  open_with(fid, request.flags);
   reply(tag, Rlcreate{.qid = qid_of(*file), .iounit = 0});
 }
 
@@ -178,6 +182,36 @@ void ScriptedServer::answer(Tag tag, const Tsetattr& request) {
   if (has(mtime_set))
     file.mtime = {static_cast<time_t>(request.mtime_sec), static_cast<long>(request.mtime_nsec)};
   reply(tag, Rsetattr{});
+}
+
+void ScriptedServer::answer(Tag tag, const Txattrwalk& request) {
+  if (!room_for(tag, request.newfid))
+    return;
+  const OpenFid& fid = fids_.at(request.fid);
+  const Attributes& attributes = fid.node->attributes;
+  const auto found = attributes.find(request.name);
+  if (!request.name.empty() && found == attributes.end())
+    return fail(tag, ENODATA);
+  std::string value = request.name.empty() ? list_of(attributes) : found->second;
+  const std::uint64_t size = value.size();
+  fids_[request.newfid] = {
+      .node = fid.node,
+      .user = fid.user,
+      .attribute = Attribute{.name = std::string(request.name), .value = std::move(value)}};
+  reply(tag, Rxattrwalk{.size = size});
+}
+
+void ScriptedServer::answer(Tag tag, const Txattrcreate& request) {
+  constexpr std::uint64_t kMostBytes = 1U << 16;  // XATTR_SIZE_MAX
+  constexpr std::uint32_t kBoth = XATTR_CREATE | XATTR_REPLACE;
+  if (request.attr_size > kMostBytes)
+    return fail(tag, E2BIG);
+  if (request.name.empty() || request.flags >= kBoth)
+    return fail(tag, EINVAL);
+  OpenFid& fid = fids_.at(request.fid);
+  fid.attribute = Attribute::to_write(request.name, request.attr_size, request.flags);
+  fid.attribute->excused = pending_.at(tag).disowned;
+  reply(tag, Rxattrcreate{});
 }
 
 void ScriptedServer::answer(Tag tag, const Treaddir& request) {

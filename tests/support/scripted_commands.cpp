@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The script: what the lines of scripted_server.hpp do.
+#include "proto/text.hpp"
 #include "tests/support/pattern.hpp"
 #include "tests/support/scripted_server.hpp"
 
@@ -19,6 +20,18 @@ mode_t mode_from(std::istream& in, mode_t otherwise) {
   return in >> word ? static_cast<mode_t>(std::stoul(word, nullptr, 8)) : otherwise;
 }
 
+std::string in_words(const std::vector<Lock>& locks) {
+  std::string words;
+  for (const Lock& lock : locks) {
+    const std::uint64_t length = lock.end == Lock::kToTheEnd ? 0 : lock.end - lock.start;
+    words += words.empty() ? "" : ", ";
+    words += lock.type == Lock::Type::write ? "write " : "read ";
+    words += std::to_string(lock.start) + ' ' + std::to_string(length) + " by " +
+             std::to_string(lock.proc_id) + '@' + lock.client_id;
+  }
+  return words.empty() ? "nothing" : words;
+}
+
 }  // namespace
 
 void ScriptedServer::command(const std::string& line) {
@@ -26,7 +39,7 @@ void ScriptedServer::command(const std::string& line) {
   std::string word;
   if (!(rest >> word) || word.starts_with('#'))
     return;
-  if (ask(word, rest))
+  if (ask(word, rest) || ask_locks(word, rest))
     return answer_awaited();
   if (!set(word, rest) && !plant(word, rest))
     throw std::invalid_argument("no command: " + line);
@@ -58,10 +71,43 @@ bool ScriptedServer::set(const std::string& word, std::istream& rest) {
       else
         max_fids_.error = errno_named(text);
     }
+  } else if (word == "locks") {
+    static const std::map<std::string, Locks::Kind> kinds = {{"none", Locks::Kind::none},
+                                                             {"ranges", Locks::Kind::ranges},
+                                                             {"whole", Locks::Kind::whole},
+                                                             {"fake", Locks::Kind::fake}};
+    rest >> text;
+    locks_.set_kind(kinds.at(text));
   } else if (word == "seed") {
     unsigned seed = 0;
     rest >> seed;
     dice_.seed(seed);
+  } else {
+    return false;
+  }
+  return true;
+}
+
+/// Another client's locks.
+bool ScriptedServer::ask_locks(const std::string& word, std::istream& rest) {
+  const std::string kAnother = "another";
+  std::string path;
+  if (word == "lock") {
+    Lock lock{.client_id = kAnother};
+    std::string type;
+    std::uint64_t length = 0;
+    rest >> path >> type >> lock.start >> length;
+    lock.type = type == "write" ? Lock::Type::write : Lock::Type::read;
+    if (length != 0)
+      lock.end = lock.start + length;
+    answers_.emplace_back(locks_.set(existing(path)->id, lock) ? "ok" : "blocked");
+  } else if (word == "unlock") {
+    rest >> path;
+    locks_.set(existing(path)->id, Lock{.client_id = kAnother});
+    answers_.emplace_back("ok");
+  } else if (word == "locked") {
+    rest >> path;
+    answers_.push_back(in_words(locks_.of(existing(path)->id)));
   } else {
     return false;
   }
@@ -88,6 +134,12 @@ bool ScriptedServer::ask(const std::string& word, std::istream& rest) {
   } else if (word == "uid") {
     rest >> text;
     answers_.push_back(std::to_string(existing(text)->uid));
+  } else if (word == "xattr?") {
+    std::string name;
+    rest >> text >> name;
+    const Attributes& attributes = existing(text)->attributes;
+    const auto found = attributes.find(name);
+    answers_.push_back(found == attributes.end() ? "no " + name : quoted(found->second));
   } else if (word == "fids") {
     const auto made = [&](Fid fid) { return fids_.contains(fid); };
     const auto doubtful = unsure_.size() - std::ranges::count_if(unsure_, made);
@@ -157,6 +209,11 @@ bool ScriptedServer::plant(const std::string& word, std::istream& rest) {
     const Tree::NodePtr file = plant_node(path, S_IFREG | 0644);
     std::getline(rest >> std::ws, file->content);
     file->synthetic = word == "synthetic";
+  } else if (word == "xattr") {
+    std::string name;
+    rest >> name;
+    std::getline(rest >> std::ws, text);
+    existing(path)->attributes[name] = text;
   } else if (word == "symlink") {
     rest >> text;
     plant_node(text, S_IFLNK | 0777)->content = path;

@@ -37,7 +37,16 @@ void ScriptedServer::fail(Tag tag, int error) {
   const Pending& pending = pending_.at(tag);
   if (pending.type == MessageType::Tclunk || pending.type == MessageType::Tremove)
     fids_.erase(pending.fids.front());
+  excuse(pending);
   reply(tag, Rlerror{.ecode = static_cast<std::uint32_t>(error)});
+}
+
+void ScriptedServer::excuse(const Pending& pending) {
+  if (pending.type != MessageType::Twrite)
+    return;
+  const auto found = fids_.find(pending.fids.front());
+  if (found != fids_.end() && found->second.attribute)
+    found->second.attribute->excused = true;
 }
 
 /// The request is over for its fids.
@@ -77,6 +86,7 @@ void ScriptedServer::drop(Tag tag) {
   const auto found = pending_.find(tag);
   if (found->second.created != kNoFid)
     unsure_.insert(found->second.created);
+  excuse(found->second);
   settle(found->second);
   pending_.erase(found);
 }

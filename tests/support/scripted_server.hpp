@@ -10,12 +10,15 @@
 // while others than Tgetattr do; walking and making names from an open fid, reading and writing one
 // that is not; two Treaddir at once on one fid; a Tflush of a Tflush or of its own tag, a second
 // one for the same tag; frames and counts above what msize allows; counts of 0; names that no walk
-// may have; messages of other dialects; anything before Tversion.
+// may have; messages of other dialects; anything before Tversion. Of an extended attribute: its fid
+// used for anything else, bytes beyond the size that was announced, and a Tclunk before all of them
+// are written.
 //
 // The script. The tree:
 //     dir PATH [MODE]          file PATH SIZE [MODE] (of pattern())    text PATH WORDS
 //     synthetic PATH WORDS     (stat says 0 bytes)                     symlink TARGET PATH
 //     link OLD NEW             many PATH N (a directory of N files)
+//     xattr PATH NAME WORDS    (an extended attribute of it)
 // Behaviour:
 //     msize N                  grant no more
 //     maxfids N [ERRNO] [strict]  when there are N fids no more can be made: ERRNO (default ERANGE,
@@ -30,6 +33,11 @@
 //         sloppy               Rflush at once; the request is answered at "release" all the same
 //         error                as prompt, with Rlerror instead of Rflush
 //         mixed                for each Tflush one of these but "never", drawn by lot
+//     locks KIND               what Tlock does; it never waits, but says BLOCKED:
+//         ranges               of bytes, each owned by a client's process (this is the default)
+//         whole                files, each owned by a fid, as diod has them
+//         fake                 everybody gets what he asks for
+//         none                 it is not supported
 //     seed N                   of what is drawn by lot
 // While it runs; each of these, too, is answered with one line:
 //     release [reverse]        answer what is held, oldest (youngest) first, and late Rflushes;
@@ -40,17 +48,24 @@
 //     fids                     how many fids there are, or may be
 //     attaches                 how many Tattach have come
 //     uid PATH                 whose the file is
+//     lock PATH TYPE START LENGTH  another client's Tlock: "ok" or "blocked"; TYPE is read or write
+//     unlock PATH              the other client gives back what it has of that file
+//     locked PATH              all locks: "read 0 10 by 7@host, write 20 0 by 8@host" (start and
+//                              length of each, process and client of its owner), or "nothing"
+//     xattr? PATH NAME         its value, in quotes if need be, or "no NAME"
 //     resize PATH N            the file grows (with pattern) or shrinks
 //     content PATH             "SIZE ok" if it is pattern(), else "SIZE differs at OFFSET"
 #pragma once
 
 #include "proto/codec.hpp"
+#include "tests/support/scripted_locks.hpp"
 #include "tests/support/scripted_rules.hpp"
 #include "tests/support/scripted_tree.hpp"
 
 #include <cerrno>
 #include <deque>
 #include <map>
+#include <optional>
 #include <random>
 #include <set>
 #include <stdexcept>
@@ -62,6 +77,9 @@ namespace fuse9p::test {
 
 inline proto::ByteView view(std::string_view bytes) {
   return std::as_bytes(std::span(bytes));
+}
+inline std::string_view chars(proto::ByteView bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
 class ScriptedServer {
@@ -87,9 +105,10 @@ class ScriptedServer {
     Tree::NodePtr node;
     std::uint32_t user = 0;  ///< whose Tattach it comes from
     bool open = false;
-    std::uint32_t flags = 0;
-    int requests = 0;                ///< unanswered ones that name it
-    int looks = 0;                   ///< of those, Tgetattr
+    bool reads = false, writes = false, appends = false;  ///< that is how
+    std::optional<Attribute> attribute{};                 ///< it is this, not the file
+    int requests = 0;                                     ///< unanswered ones that name it
+    int looks = 0;                                        ///< of those, Tgetattr
     proto::MessageType changing{};   ///< of those, one that changes what the fid is
     bool reading_directory = false;  ///< a Treaddir is one of those
   };
@@ -160,13 +179,17 @@ class ScriptedServer {
   void answer(proto::Tag tag, const proto::Treadlink& request);
   void answer(proto::Tag tag, const proto::Tgetattr& request);
   void answer(proto::Tag tag, const proto::Tsetattr& request);
+  void answer(proto::Tag tag, const proto::Txattrwalk& request);
+  void answer(proto::Tag tag, const proto::Txattrcreate& request);
   void answer(proto::Tag tag, const proto::Treaddir& request);
   void answer(proto::Tag tag, const proto::Tfsync& request);
+  void answer(proto::Tag tag, const proto::Tlock& request);
+  void answer(proto::Tag tag, const proto::Tgetlock& request);
   void answer(proto::Tag tag, const proto::Tlink& request);
   void answer(proto::Tag tag, const proto::Tmkdir& request);
   void answer(proto::Tag tag, const proto::Trenameat& request);
   void answer(proto::Tag tag, const proto::Tunlinkat& request);
-  /// What this server does not have: authentication, extended attributes, locks.
+  /// What this server does not have: authentication.
   template <proto::Request T>
   void answer(proto::Tag tag, const T&) {
     fail(tag, EOPNOTSUPP);
@@ -178,6 +201,12 @@ class ScriptedServer {
   /// May a walk have it?
   static bool is_name(std::string_view name);
   static proto::Qid qid_of(const Tree::Node& node);
+  /// Makes the fid an open one, as the flags of open(2) say.
+  static void open_with(OpenFid& fid, std::uint32_t flags);
+  /// 0, or the errno of one who can't have such a lock through this fid.
+  int why_not(const OpenFid& fid, const Lock& lock) const;
+  /// If bytes of the attribute that it writes will be missing, that is our doing.
+  void excuse(const Pending& pending);
   std::uint32_t limit(proto::Tag tag, std::size_t asked) const;
   Tree::NodePtr made(proto::Fid directory, std::string_view name, mode_t mode, std::uint32_t gid,
                      int& error);
@@ -186,11 +215,13 @@ class ScriptedServer {
   bool set(const std::string& word, std::istream& rest);
   bool plant(const std::string& word, std::istream& rest);
   bool ask(const std::string& word, std::istream& rest);
+  bool ask_locks(const std::string& word, std::istream& rest);
   Tree::NodePtr plant_node(const std::string& path, mode_t mode);
   Tree::NodePtr existing(const std::string& path) const;
   void answer_awaited();
 
   Tree tree_;
+  Locks locks_;
   Rules rules_;
   Flush flush_ = Flush::prompt;
   std::uint32_t msize_limit_ = 1U << 20, msize_ = 0;  // 0: before Tversion

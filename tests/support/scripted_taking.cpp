@@ -15,7 +15,6 @@ using namespace proto;
 namespace {
 
 constexpr std::uint32_t kMostData = ~std::uint32_t{0};
-constexpr std::uint32_t kAccessMode = 3;
 
 constexpr bool wants_open(MessageType type) {
   return type == MessageType::Tread || type == MessageType::Twrite ||
@@ -178,6 +177,10 @@ bool ScriptedServer::check(Tag tag, const T& request) {
     if (request.data.empty() || request.data.size() > msize_ - kIoHeaderSize)
       return wrong(name + " of " + std::to_string(request.data.size()) + " bytes with msize " +
                    std::to_string(msize_));
+    const auto& attribute = fids_.at(request.fid).attribute;
+    if (attribute && (request.offset > attribute->value.size() ||
+                      request.data.size() > attribute->value.size() - request.offset))
+      return wrong("Twrite beyond the size of the attribute");
   }
   if constexpr (requires { request.wname; }) {
     if (!std::ranges::all_of(request.wname, &ScriptedServer::is_name))
@@ -198,12 +201,19 @@ bool ScriptedServer::check_fid(const Fids::value_type& named, MessageType type) 
     return wrong("other requests that name it are not answered yet");
   if (fid.changing != MessageType{})
     return wrong("its state is not known yet");
+  if (fid.attribute) {
+    const Attribute& attribute = *fid.attribute;
+    if (type == MessageType::Tclunk)
+      return attribute.is_whole() || attribute.excused ||
+             wrong("bytes of its attribute are missing");
+    return type == (attribute.writing ? MessageType::Twrite : MessageType::Tread) ||
+           wrong("it is an attribute's");
+  }
   if (!takes_any(type) && fid.open != wants_open(type))
     return wrong(fid.open ? "it is open" : "it is not open");
   if (type == MessageType::Treaddir && fid.reading_directory)
     return wrong("another Treaddir is not answered yet");
-  const std::uint32_t access = fid.flags & kAccessMode;
-  if ((type == MessageType::Tread && access == 1) || (type == MessageType::Twrite && access == 0))
+  if ((type == MessageType::Tread && !fid.reads) || (type == MessageType::Twrite && !fid.writes))
     return wrong("it is not open for that");
   return true;
 }
@@ -278,6 +288,8 @@ void ScriptedServer::follow(Tag tag, const Action& action) {
   const bool nonsense = action.kind == Action::Kind::reply || action.kind == Action::Kind::raw;
   if (nonsense && pending.created != kNoFid)
     unsure_.insert(pending.created);
+  if (nonsense)
+    excuse(pending);
   switch (action.kind) {
     case Action::Kind::answer:
       return perform(tag);

@@ -3,6 +3,8 @@
 // give. Files are known by what they are, not by their path, so a fid outlives the names.
 #pragma once
 
+#include "tests/support/scripted_attribute.hpp"
+
 #include <sys/stat.h>
 
 #include <cstdint>
@@ -31,6 +33,7 @@ class Tree {
     std::string content;     ///< of a regular file; of a symlink its target
     bool synthetic = false;  ///< stat says 0 bytes, whatever there is to read
     timespec atime{}, mtime{}, ctime{};
+    Attributes attributes;
     std::weak_ptr<Node> parent;               ///< of a directory
     std::map<std::uint64_t, Entry> children;  ///< by cookie, in the order in which they were made
 
