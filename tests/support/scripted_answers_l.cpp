@@ -126,12 +126,13 @@ void ScriptedServer::answer(Tag tag, const Treadlink& request) {
 }
 
 void ScriptedServer::answer(Tag tag, const Tgetattr& request) {
-  constexpr std::uint64_t kBasic = 0x7ff;
+  constexpr std::uint64_t kBasic = 0x7ff, kGeneration = 0x1000;
   constexpr std::uint64_t kBlock = 512;
   const Tree::Node& file = *node(request.fid);
   const auto seconds = [](const timespec& time) { return static_cast<std::uint64_t>(time.tv_sec); };
   const auto nanos = [](const timespec& time) { return static_cast<std::uint64_t>(time.tv_nsec); };
-  reply(tag, Rgetattr{.valid = request.request_mask & kBasic,
+  reply(tag, Rgetattr{.valid = request.request_mask &
+                               (kBasic | (file.generation != 0 ? kGeneration : 0)),
                       .qid = qid_of(file),
                       .mode = file.mode,
                       .uid = file.uid,
@@ -149,7 +150,7 @@ void ScriptedServer::answer(Tag tag, const Tgetattr& request) {
                       .ctime_nsec = nanos(file.ctime),
                       .btime_sec = 0,
                       .btime_nsec = 0,
-                      .gen = 0,
+                      .gen = file.generation,
                       .data_version = 0});
 }
 

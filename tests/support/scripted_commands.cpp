@@ -41,7 +41,7 @@ void ScriptedServer::command(const std::string& line) {
     return;
   if (ask(word, rest) || ask_locks(word, rest))
     return answer_awaited();
-  if (!set(word, rest) && !plant(word, rest))
+  if (!set(word, rest) && !tamper(word, rest) && !plant(word, rest))
     throw std::invalid_argument("no command: " + line);
   answers_.emplace_back("ok");
 }
@@ -188,9 +188,9 @@ Tree::NodePtr ScriptedServer::existing(const std::string& path) const {
 }
 
 Tree::NodePtr ScriptedServer::plant_node(const std::string& path, mode_t mode) {
-  const auto slash = path.rfind('/');
+  const Tree::Place place = place_of(path);
   Tree::NodePtr made;
-  if (tree_.make(*existing(path.substr(0, slash)), path.substr(slash + 1), mode, {}, made) != 0)
+  if (tree_.make(*place.directory, place.name, mode, {}, made) != 0)
     throw std::invalid_argument("can't make " + path);
   return made;
 }
@@ -219,8 +219,8 @@ bool ScriptedServer::plant(const std::string& word, std::istream& rest) {
     plant_node(text, S_IFLNK | 0777)->content = path;
   } else if (word == "link") {
     rest >> text;
-    const auto slash = text.rfind('/');
-    tree_.link(*existing(text.substr(0, slash)), text.substr(slash + 1), existing(path));
+    const Tree::Place place = place_of(text);
+    tree_.link(*place.directory, place.name, existing(path));
   } else if (word == "many") {
     int files = 0;
     rest >> files;
@@ -231,6 +231,47 @@ bool ScriptedServer::plant(const std::string& word, std::istream& rest) {
     return false;
   }
   return true;
+}
+
+bool ScriptedServer::tamper(const std::string& word, std::istream& rest) {
+  const auto next = [&] {
+    std::string text;
+    rest >> text;
+    return text;
+  };
+  const auto check = [&](int error) {
+    if (error != 0)
+      throw std::invalid_argument("can't " + word);
+  };
+  if (word == "remove") {
+    const Tree::Place place = place_of(next());
+    const Tree::NodePtr node = tree_.child(*place.directory, place.name);
+    check(node ? tree_.unlink(*place.directory, place.name, node->is_directory()) : ENOENT);
+  } else if (word == "move") {
+    const Tree::Place from = place_of(next());
+    const Tree::Place to = place_of(next());
+    check(tree_.rename(*from.directory, from.name, *to.directory, to.name));
+  } else if (word == "inode") {
+    const Tree::NodePtr file = existing(next());
+    file->id = std::stoull(next());
+  } else if (word == "generation") {
+    const Tree::NodePtr file = existing(next());
+    file->generation = std::stoull(next());
+  } else if (word == "age") {
+    const Tree::NodePtr file = existing(next());
+    file->ctime.tv_sec -= std::stol(next());
+  } else if (word == "device") {
+    const Tree::NodePtr file = existing(next());
+    file->rdev = std::stoull(next(), nullptr, 0);
+  } else {
+    return false;
+  }
+  return true;
+}
+
+Tree::Place ScriptedServer::place_of(const std::string& path) const {
+  const auto slash = path.rfind('/');
+  return {existing(path.substr(0, slash)), path.substr(slash + 1)};
 }
 
 }  // namespace fuse9p::test

@@ -19,6 +19,12 @@
 //     synthetic PATH WORDS     (stat says 0 bytes)                     symlink TARGET PATH
 //     link OLD NEW             many PATH N (a directory of N files)
 //     xattr PATH NAME WORDS    (an extended attribute of it)
+// What somebody else may do to it while it is served:
+//     remove PATH              move OLD NEW
+//     inode PATH N             its qid.path is N, also if another one's is
+//     generation PATH N        of its inode number; without it the server does not say
+//     age PATH SECONDS         its ctime is that much earlier
+//     device PATH N            its rdev, as on the wire
 // Behaviour:
 //     msize N                  grant no more
 //     maxfids N [ERRNO] [strict]  when there are N fids no more can be made: ERRNO (default ERANGE,
@@ -214,10 +220,12 @@ class ScriptedServer {
   // ---- commands: scripted_commands.cpp
   bool set(const std::string& word, std::istream& rest);
   bool plant(const std::string& word, std::istream& rest);
+  bool tamper(const std::string& word, std::istream& rest);
   bool ask(const std::string& word, std::istream& rest);
   bool ask_locks(const std::string& word, std::istream& rest);
   Tree::NodePtr plant_node(const std::string& path, mode_t mode);
   Tree::NodePtr existing(const std::string& path) const;
+  Tree::Place place_of(const std::string& path) const;
   void answer_awaited();
 
   Tree tree_;

@@ -93,6 +93,19 @@ TEST(ScriptedServer, RefusesHighFidsIfItIsStrict) {
     <- Rwalk tag 1 qid (0x2 0 0x0))");
 }
 
+TEST(ScriptedServer, LetsSomebodyElseChangeTheTree) {
+  converse(kBegin + R"(
+    = move /file /dir/moved
+    -> Twalk tag 1 fid 0 newfid 1 wname dir moved
+    <- Rwalk tag 1 qid (0x3 0 0x80) (0x2 0 0x0)
+    = inode /dir/moved 99
+    -> Twalk tag 1 fid 0 newfid 2 wname dir moved
+    <- Rwalk tag 1 qid (0x3 0 0x80) (0x63 0 0x0)
+    = remove /dir/moved
+    -> Twalk tag 1 fid 0 newfid 3 wname file
+    <- Rlerror tag 1 ecode 2)");
+}
+
 TEST(ScriptedServer, KnowsWhoMadeAFile) {
   converse(kBegin + R"(
     -> Tattach tag 1 fid 1 afid 4294967295 uname '' aname '' n_uname 1000

@@ -30,6 +30,7 @@ class Tree {
     mode_t mode = 0;
     std::uint32_t uid = 0, gid = 0;
     std::uint64_t rdev = 0, nlink = 1;
+    std::uint64_t generation = 0;
     std::string content;     ///< of a regular file; of a symlink its target
     bool synthetic = false;  ///< stat says 0 bytes, whatever there is to read
     timespec atime{}, mtime{}, ctime{};
