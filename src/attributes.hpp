@@ -19,15 +19,37 @@ struct Attributes {
   std::uint64_t blocks = 0;  ///< of 512 bytes
   std::uint32_t blksize = 4096;
   timespec atime{}, mtime{}, ctime{};
+  std::uint64_t generation = 0;  ///< of the inode number; 0: the server does not say
+  /// Moments of the client: when they were asked for, and when the answer came. What was asked for
+  /// after another answer had come is newer than that one; otherwise nobody knows. 0: made up,
+  /// since nothing could be heard.
+  std::uint64_t asked = 0, heard = 0;
 
   std::uint32_t type() const { return mode & 0170000; }
 };
 
-/// Getattr masks: what stat(2) needs.
-inline constexpr std::uint64_t kGetattrBasic = 0x7FF;
+/// Tgetattr's mask: what stat(2) needs (the protocol's BASIC), and GEN.
+inline constexpr std::uint64_t kGetattrMask = 0x7FF | 0x1000;
 
 /// Sizes above 2^63 - 1 and nanoseconds above 999,999,999 are clamped, a blksize of 0 replaced.
 Attributes attributes_of(const proto::Rgetattr& reply);
+
+inline bool same_time(const timespec& a, const timespec& b) {
+  return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+}
+inline bool earlier(const timespec& a, const timespec& b) {
+  return a.tv_sec < b.tv_sec || (a.tv_sec == b.tv_sec && a.tv_nsec < b.tv_nsec);
+}
+
+/// Do they name one object, as far as qids can tell? The version may differ.
+bool same_object(const proto::Qid& a, const proto::Qid& b);
+
+/// Can they be the same object's? Not if something differs that stays the same as long as an object
+/// lives: qid.path, type, generation, the length of a symlink, the numbers of a device.
+bool may_be_same_object(const Attributes& a, const Attributes& b);
+
+/// Of two answers about two names, do they agree in all that tells files apart?
+bool agree(const Attributes& a, const Attributes& b);
 
 /// Do size, times, identity and, unless it is to be left out, the qid's version agree, so that the
 /// content is the same as far as anybody can tell?

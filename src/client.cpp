@@ -294,10 +294,14 @@ awaitable<result<Walked>> Client::attach(std::uint32_t n_uname) {
 }
 
 awaitable<result<Attributes>> Client::getattr(Fid fid) {
-  const auto reply = co_await call(proto::Tgetattr{.fid = fid, .request_mask = kGetattrBasic});
+  const std::uint64_t asked = ++moment_;
+  const auto reply = co_await call(proto::Tgetattr{.fid = fid, .request_mask = kGetattrMask});
   if (!reply)
     co_return reply.error();
-  co_return attributes_of(*reply);
+  Attributes attributes = attributes_of(*reply);
+  attributes.asked = asked;
+  attributes.heard = ++moment_;
+  co_return attributes;
 }
 
 awaitable<error_code> Client::setattr(proto::Tsetattr changes) {

@@ -215,6 +215,7 @@ class Client {
   std::string aname_;
   Connection connection_;
   FidHandle root_;
+  std::uint64_t moment_ = 0;  ///< of Attributes::asked and heard
   std::function<void()> late_lock_;
   std::function<void(std::size_t)> fids_short_;
   boost::asio::io_context& io_;

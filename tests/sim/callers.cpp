@@ -82,7 +82,7 @@ void Callers::start_bare_request() {
   Connection& connection = stage_.client.connection();
   caller.begun = true;
   caller.request = connection.start(
-      proto::outgoing(proto::Tgetattr{.fid = stage_.client.root(), .request_mask = kGetattrBasic},
+      proto::outgoing(proto::Tgetattr{.fid = stage_.client.root(), .request_mask = kGetattrMask},
                       connection.dialect()),
       {}, [this, &caller](error_code error, const proto::Reply&) {
         if (++caller.outcomes > 1)

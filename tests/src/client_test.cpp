@@ -193,7 +193,7 @@ TEST_F(ClientTest, WhatIsQueuedInOneTurnLeavesTogetherAndInOrder) {
   const auto first = start(client_.getattr(client_.root()));
   const auto second = start(client_.statfs(client_.root()));
   EXPECT_THAT(peer_.all(),
-              ElementsAre("Tgetattr tag 0 fid 0 request_mask 0x7ff", "Tstatfs tag 1 fid 0"));
+              ElementsAre("Tgetattr tag 0 fid 0 request_mask 0x17ff", "Tstatfs tag 1 fid 0"));
 }
 
 TEST_F(ClientTest, UnlinkFallsBackOnTremoveAndRemembers) {
