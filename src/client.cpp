@@ -430,6 +430,35 @@ awaitable<Transferred> Client::readdir(Fid fid, std::uint64_t offset, proto::Buf
   co_return Transferred{outcome.error, outcome.reply.data_size};
 }
 
+awaitable<result<WalkedXattr>> Client::xattr_walk(Fid file, std::string_view name) {
+  auto newfid = new_fid();
+  if (!newfid)
+    co_return newfid.error();
+  const auto reply =
+      co_await call(proto::Txattrwalk{.fid = file, .newfid = newfid->fid(), .name = name});
+  if (!reply) {
+    if (refused(reply.error()))
+      newfid->forget();
+    co_return reply.error();
+  }
+  co_return WalkedXattr{std::move(*newfid), reply->size};
+}
+
+awaitable<error_code> Client::xattr_create(Fid fid, std::string_view name, std::uint64_t size,
+                                           std::uint32_t flags) {
+  co_return (co_await call(
+                 proto::Txattrcreate{.fid = fid, .name = name, .attr_size = size, .flags = flags}))
+      .error();
+}
+
+awaitable<error_code> Client::clunk(FidHandle fid) {
+  // A clean-up: nothing cancels it.
+  co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+  const auto reply = co_await call(proto::Tclunk{.fid = fid.fid()});
+  fid.forget();  // it is gone, whatever the server says
+  co_return reply.error();
+}
+
 awaitable<result<proto::Qid>> Client::mkdir(Fid directory, std::string_view name,
                                             std::uint32_t mode, std::uint32_t gid) {
   const auto reply =

@@ -44,6 +44,9 @@ class FidHandle {
   void reset();
   /// The server has no such fid (any more): the number is free without a Tclunk.
   void forget();
+  /// For a fid whose Tclunk would do harm: it is the server's, and its number taken, as long as the
+  /// connection lasts.
+  void leave() { client_ = nullptr; }
 
  private:
   Client* client_ = nullptr;
@@ -60,6 +63,11 @@ struct OpenFile {
 struct Walked {
   FidHandle fid;
   proto::Qid qid;
+};
+
+struct WalkedXattr {
+  FidHandle fid;
+  std::uint64_t size = 0;
 };
 
 /// How much of a read or write was done. An error with bytes means: so far, then this.
@@ -163,6 +171,17 @@ class Client {
                                bool in_order);
   /// Directory entries from `offset` on, raw, into `destination`; 0 bytes at the end.
   awaitable<Transferred> readdir(proto::Fid fid, std::uint64_t offset, proto::Buffer destination);
+
+  // ---- extended attributes: the single messages; the conversations are in xattr.hpp
+  /// A fid from which the value of the attribute is read, or with name "" the list of all names,
+  /// and its size, which is the server's word for it. `file` is not open.
+  awaitable<result<WalkedXattr>> xattr_walk(proto::Fid file, std::string_view name);
+  /// Makes of `fid`, a clone of one's own, one that takes a value of that size: its Tclunk sets it,
+  /// with that of size 0 the attribute is removed. Flags as of setxattr(2).
+  awaitable<error_code> xattr_create(proto::Fid fid, std::string_view name, std::uint64_t size,
+                                     std::uint32_t flags);
+  /// Gives the fid back and waits for the answer: where Tclunk does something, and may fail.
+  awaitable<error_code> clunk(FidHandle fid);
 
   // ---- names. `directory` fids are not open.
   awaitable<result<proto::Qid>> mkdir(proto::Fid directory, std::string_view name,
