@@ -431,17 +431,13 @@ awaitable<Transferred> Client::readdir(Fid fid, std::uint64_t offset, proto::Buf
 }
 
 awaitable<result<WalkedXattr>> Client::xattr_walk(Fid file, std::string_view name) {
-  auto newfid = new_fid();
-  if (!newfid)
-    co_return newfid.error();
-  const auto reply =
-      co_await call(proto::Txattrwalk{.fid = file, .newfid = newfid->fid(), .name = name});
-  if (!reply) {
-    if (refused(reply.error()))
-      newfid->forget();
+  FidHandle made;
+  const auto reply = co_await make_fid(made, [&](Fid newfid) {
+    return call(proto::Txattrwalk{.fid = file, .newfid = newfid, .name = name});
+  });
+  if (!reply)
     co_return reply.error();
-  }
-  co_return WalkedXattr{std::move(*newfid), reply->size};
+  co_return WalkedXattr{std::move(made), reply->size};
 }
 
 awaitable<error_code> Client::xattr_create(Fid fid, std::string_view name, std::uint64_t size,
