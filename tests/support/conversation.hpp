@@ -1,5 +1,14 @@
 // SPDX-License-Identifier: MIT
-// A conversation with the scripted server, in text.
+// A conversation with the scripted server, in text:
+//
+//     -> MESSAGE      is sent
+//     <- MESSAGE      must be the next answer; a word * stands for any
+//     <= TAG NAME...  must be the next answer: an Rread of the stat records of these files
+//     = LINE          is a command; ": LINE" must be its answer
+//     ! WORDS         must be in the breach; this is the last line
+//
+// Nothing else may be sent in answer. The tree has /file, /dir and /dir/deep, with the qid.paths 2,
+// 3 and 4.
 #pragma once
 
 #include "proto/text.hpp"
@@ -13,50 +22,109 @@
 
 namespace fuse9p::test {
 
-/// "-> MESSAGE" is sent, "<- MESSAGE" must be the next answer, "= LINE" is a command, ": LINE" must
-/// be the answer to the last one, "! WORDS" must be the breach (and is the last line). Nothing else
-/// may be sent in answer. The tree has /file, /dir and /dir/deep, with the qid.paths 2, 3 and 4.
-inline void converse(const std::string& text, proto::Dialect dialect = proto::Dialect::l) {
-  ScriptedServer server;
-  for (const char* line : {"text /file hello", "dir /dir", "text /dir/deep x"})
-    server.command(line);
-  const auto next_answer = [&]() -> std::string {
-    std::string& out = server.outgoing();
-    if (out.empty())
-      return "nothing";
-    const auto bytes = std::as_bytes(std::span(out));
-    const std::uint32_t size = proto::decode_header(bytes.first<proto::kHeaderSize>()).size;
-    const std::string message = proto::to_text(bytes.first(size), dialect);
-    out.erase(0, size);
-    return message;
-  };
-  std::istringstream lines(text);
-  for (std::string line; std::getline(lines, line);) {
-    const auto begin = line.find_first_not_of(' ');
-    if (begin == line.npos)
-      continue;
-    const std::string kind = line.substr(begin, 2);
-    const std::string rest = line.substr(line.find_first_not_of(" ->=<!:", begin));
+class Conversation {
+ public:
+  explicit Conversation(proto::Dialect dialect) : dialect_(dialect) {
+    for (const char* line : {"text /file hello", "dir /dir", "text /dir/deep x"})
+      server_.command(line);
+  }
+
+  void hold(const std::string& text) {
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);) {
+      SCOPED_TRACE(line);
+      const auto begin = line.find_first_not_of(' ');
+      if (begin == line.npos)
+        continue;
+      const std::string kind = line.substr(begin, 2);
+      const std::string rest = line.substr(line.find_first_not_of(" ->=<!:", begin));
+      if (kind == "! ")
+        return expect_breach(rest);
+      act(kind, rest);
+    }
+    EXPECT_EQ(text_of(next_frame()), "nothing");
+    EXPECT_TRUE(server_.breaches().empty()) << server_.breaches()[0];
+  }
+
+ private:
+  void act(const std::string& kind, const std::string& rest) {
     if (kind == "->") {
-      const auto frame = proto::from_text(rest, dialect);
-      ASSERT_TRUE(frame) << rest;
-      server.received({reinterpret_cast<const char*>(frame->data()), frame->size()});
+      send(rest);
     } else if (kind == "<-") {
-      EXPECT_EQ(next_answer(), rest) << "in " << line;
+      const std::string got = text_of(next_frame());
+      EXPECT_TRUE(match(got, rest)) << got;
+    } else if (kind == "<=") {
+      EXPECT_EQ(names_of(next_frame()), rest);
     } else if (kind == "= ") {
-      server.take_answers();
-      server.command(rest);
+      server_.take_answers();
+      server_.command(rest);
     } else if (kind == ": ") {
-      EXPECT_EQ(server.take_answers(), std::vector{rest}) << "in " << line;
+      EXPECT_EQ(server_.take_answers(), std::vector{rest});
     } else {
-      ASSERT_EQ(server.breaches().size(), 1U) << "not noticed: " << rest;
-      EXPECT_NE(server.breaches()[0].find(rest), std::string::npos) << server.breaches()[0];
-      EXPECT_TRUE(server.closed());
-      return;
+      ADD_FAILURE() << "no such line";
     }
   }
-  EXPECT_EQ(next_answer(), "nothing");
-  EXPECT_TRUE(server.breaches().empty()) << server.breaches()[0];
+
+  void expect_breach(const std::string& words) const {
+    ASSERT_EQ(server_.breaches().size(), 1U) << "not noticed";
+    EXPECT_NE(server_.breaches()[0].find(words), std::string::npos) << server_.breaches()[0];
+    EXPECT_TRUE(server_.closed());
+  }
+
+  void send(const std::string& message) {
+    const auto frame = proto::from_text(message, dialect_);
+    ASSERT_TRUE(frame) << "no message";
+    server_.received({reinterpret_cast<const char*>(frame->data()), frame->size()});
+  }
+
+  std::string next_frame() {
+    std::string& out = server_.outgoing();
+    if (out.empty())
+      return {};
+    const auto header = view(out).first<proto::kHeaderSize>();
+    const std::string frame = out.substr(0, proto::decode_header(header).size);
+    out.erase(0, frame.size());
+    return frame;
+  }
+  std::string text_of(const std::string& frame) const {
+    return frame.empty() ? "nothing" : proto::to_text(view(frame), dialect_);
+  }
+
+  /// "TAG NAME..."
+  std::string names_of(const std::string& frame) const {
+    if (frame.empty())
+      return "nothing";
+    const auto header = proto::decode_header(view(frame).first<proto::kHeaderSize>());
+    const auto body = view(frame).subspan(proto::kHeaderSize);
+    const auto read = proto::decode<proto::Rread>(body, dialect_);
+    if (header.type != proto::MessageType::Rread || !read)
+      return text_of(frame);
+    std::string names = std::to_string(to_int(header.tag));
+    proto::Reader reader(read->data, dialect_);
+    while (reader.left() != 0 && !reader.error()) {
+      proto::Stat stat;
+      reader.get_record(stat);
+      names += ' ' + std::string(stat.name);
+    }
+    return reader.error() ? reader.error().message() : names;
+  }
+
+  static bool match(const std::string& got, const std::string& wanted) {
+    std::istringstream got_words(got), wanted_words(wanted);
+    std::string word, pattern;
+    while (wanted_words >> pattern) {
+      if (!(got_words >> word) || (pattern != "*" && pattern != word))
+        return false;
+    }
+    return !(got_words >> word);
+  }
+
+  proto::Dialect dialect_;
+  ScriptedServer server_;
+};
+
+inline void converse(const std::string& text, proto::Dialect dialect = proto::Dialect::l) {
+  Conversation(dialect).hold(text);
 }
 
 }  // namespace fuse9p::test

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // How the scripted server answers when no rule says otherwise: as a good server does. Here is what
 // all dialects have in common.
+#include "tests/support/scripted_mode.hpp"
 #include "tests/support/scripted_server.hpp"
 
 #include <algorithm>
@@ -15,12 +16,52 @@ bool ScriptedServer::is_name(std::string_view name) {
   return !name.empty() && name != "." && name != ".." && name.find('/') == name.npos;
 }
 
-Qid ScriptedServer::qid_of(const Tree::Node& node) {
-  const auto type = S_ISDIR(node.mode)   ? qid_type::kDir
-                    : S_ISLNK(node.mode) ? qid_type::kSymlink
-                                         : std::uint8_t{0};
-  return {type, 0, node.id};
+/// The type is the mode's top byte, but servers of 9P2000.L know only two of its bits.
+Qid ScriptedServer::qid_of(const Tree::Node& node) const {
+  constexpr std::uint32_t kInL = dm::kDir | dm::kSymlink;
+  constexpr int kTopByte = 24;
+  const bool is_l = dialect_ == Dialect::l;
+  const std::uint32_t mode = mode_on_wire(node, is_l ? Dialect::u : dialect_);
+  const auto type = static_cast<std::uint8_t>((is_l ? mode & kInL : mode) >> kTopByte);
+  const bool counts = shows_versions_.value_or(!is_l) && !node.synthetic;
+  return {type, counts ? node.version : 0, node.id};
 }
+
+Tree::Place ScriptedServer::place_of(const OpenFid& fid) const {
+  const auto& [directory, name] = fid.place;
+  if (directory && tree_.child(*directory, name) == fid.node)
+    return fid.place;
+  const auto places = tree_.places_of(*fid.node);
+  return places.empty() ? Tree::Place{} : places.front();
+}
+
+// ---- permissions
+
+bool ScriptedServer::may(const OpenFid& fid, const Tree::Node& node, int wanted) const {
+  if (!checks_permissions_ || dialect_ == Dialect::l)
+    return true;
+  const bool is_owner = fid.user == node.uid, is_member = fid.user == node.gid;
+  const auto of_owner = static_cast<int>(node.mode >> 6),
+             of_group = static_cast<int>(node.mode >> 3), of_others = static_cast<int>(node.mode);
+  int allowed = is_owner ? of_owner : is_member ? of_group : of_others;
+  if (dialect_ == Dialect::legacy)  // one's rights add up
+    allowed = (is_owner ? of_owner : 0) | (is_member ? of_group : 0) | of_others;
+  else if (fid.user == 0)
+    return true;
+  return (wanted & ~allowed) == 0;
+}
+
+bool ScriptedServer::may_change_directory_of(const OpenFid& fid) const {
+  const Tree::Place place = place_of(fid);
+  return !place.directory || may(fid, *place.directory, kToWrite);
+}
+
+bool ScriptedServer::owns(const OpenFid& fid) const {
+  const bool is_root = dialect_ == Dialect::u && fid.user == 0;
+  return !checks_permissions_ || is_root || fid.user == fid.node->uid;
+}
+
+// ---- the session
 
 std::uint32_t ScriptedServer::limit(Tag tag, std::size_t asked) const {
   const std::uint32_t most = pending_.at(tag).most;
@@ -46,49 +87,107 @@ Tree::NodePtr ScriptedServer::made(proto::Fid directory, std::string_view name, 
 }
 
 void ScriptedServer::answer(Tag tag, const Tversion& request) {
+  while (!fids_.empty())
+    end(fids_.begin()->first);
+  unsure_.clear();
+  made_late_.clear();
   msize_ = std::min(request.msize, msize_limit_);
-  fids_.clear();
-  locks_.clear();
-  reply(tag, Rversion{.msize = msize_, .version = "9P2000.L"});
+  const auto agreed = agree_on(request.version);
+  if (!agreed)
+    return refuse_version(tag);
+  dialect_ = *agreed;
+  reply(tag, Rversion{.msize = msize_, .version = version_string(dialect_)});
+}
+
+std::optional<Dialect> ScriptedServer::agree_on(std::string_view version) const {
+  bool is_lower = false;
+  for (const Dialect dialect : {Dialect::l, Dialect::u, Dialect::legacy}) {
+    const bool asked = version == version_string(dialect);
+    if (dialects_.contains(dialect) && (asked || is_lower))
+      return dialect;
+    is_lower = is_lower || (asked && refuse_ == Refuse::downgrade);
+  }
+  return std::nullopt;
+}
+
+/// There is no session then.
+void ScriptedServer::refuse_version(Tag tag) {
+  const std::uint32_t msize = std::exchange(msize_, 0);
+  if (refuse_ == Refuse::unknown || refuse_ == Refuse::downgrade)
+    return reply(tag, Rversion{.msize = msize, .version = "unknown"});
+  dialect_ = refuse_ == Refuse::rlerror ? Dialect::l : Dialect::legacy;
+  fail(tag, {EIO, "unknown version"});
 }
 
 void ScriptedServer::answer(Tag tag, const Tattach& request) {
   if (!room_for(tag, request.fid))
     return;
-  fids_[request.fid] = {.node = tree_.root(), .user = request.n_uname};
+  const bool by_name = dialect_ == Dialect::legacy || request.n_uname == kNoNumericUname;
+  fids_[request.fid] = {.node = tree_.root(),
+                        .user = by_name ? users_.number_of(request.uname) : request.n_uname};
   reply(tag, Rattach{.qid = qid_of(*tree_.root())});
 }
 
 void ScriptedServer::answer(Tag tag, const Twalk& request) {
   if (!room_for(tag, request.newfid))
     return;
-  Tree::NodePtr at = node(request.fid);
+  const OpenFid& fid = fids_.at(request.fid);
+  OpenFid walked{.node = fid.node, .place = fid.place, .user = fid.user};
   Rwalk answer;
   for (const std::string_view name : request.wname) {
-    if (!at->is_directory())
-      return answer.qid.empty() ? fail(tag, ENOTDIR) : reply(tag, answer);
-    at = tree_.child(*at, name);
-    if (!at && answer.qid.empty())
-      return fail(tag, name.size() > 255 ? ENAMETOOLONG : ENOENT);
-    if (!at) {
-      unsure_.insert(request.newfid);
+    if (const int error = step(walked, name); error != 0 && answer.qid.empty())
+      return fail(tag, error);
+    else if (error == ENOENT)
+      unsure_.insert(request.newfid);  // as diod makes it
+    if (!walked.node)
       return reply(tag, answer);
-    }
-    answer.qid.push_back(qid_of(*at));
+    answer.qid.push_back(qid_of(*walked.node));
   }
-  fids_[request.newfid] = {.node = at, .user = fids_.at(request.fid).user};
+  fids_[request.newfid] = std::move(walked);
   reply(tag, answer);
+}
+
+/// One name further. 0 or an errno; then there is no node.
+int ScriptedServer::step(OpenFid& fid, std::string_view name) const {
+  constexpr std::size_t kLongestName = 255;
+  const Tree::NodePtr directory = std::exchange(fid.node, nullptr);
+  if (!directory->is_directory())
+    return ENOTDIR;
+  if (!may(fid, *directory, kToExecute))
+    return EACCES;
+  fid.node = tree_.child(*directory, name);
+  fid.place = {directory, std::string(name)};
+  if (fid.node)
+    return 0;
+  return name.size() > kLongestName ? ENAMETOOLONG : ENOENT;
 }
 
 void ScriptedServer::answer(Tag tag, const Tread& request) {
   const OpenFid& fid = fids_.at(request.fid);
   const std::string& content = fid.attribute ? fid.attribute->value : fid.node->content;
   if (fid.node->is_directory() && !fid.attribute)
-    return fail(tag, EISDIR);
+    return dialect_ == Dialect::l ? fail(tag, EISDIR) : read_directory(tag, request);
+  if (fid.node->device == Tree::Node::Device::event && !fid.attribute)
+    return read_event(tag, *fid.node, request.count);
   const std::size_t at = std::min<std::size_t>(request.offset, content.size());
   const std::size_t size = std::min<std::size_t>(request.count, content.size() - at);
   const std::string data = content.substr(at, size == 0 ? 0 : limit(tag, size));
   reply(tag, Rread{.data = view(data)});
+}
+
+/// One record, and the next one another time. Without one the read waits for it.
+void ScriptedServer::read_event(Tag tag, Tree::Node& file, std::uint32_t count) {
+  if (file.records.empty()) {
+    pending_.at(tag).blocked = true;
+    return;
+  }
+  std::string record = std::move(file.records.front());
+  file.records.pop_front();
+  const std::size_t size = std::min<std::size_t>(record.size(), count);
+  const std::string told = record.substr(0, size == 0 ? 0 : limit(tag, size));
+  if (told.size() < record.size())
+    file.records.push_front(record.substr(told.size()));
+  reply(tag, Rread{.data = view(told)});
 }
 
 void ScriptedServer::answer(Tag tag, const Twrite& request) {
@@ -99,11 +198,18 @@ void ScriptedServer::answer(Tag tag, const Twrite& request) {
     return reply(tag, Rwrite{.count = size});
   }
   Tree::Node& file = *fid.node;
-  const std::size_t at = fid.appends ? file.content.size() : request.offset;
+  if (file.device == Tree::Node::Device::event)
+    return fail(tag, EPERM);
+  if (file.device == Tree::Node::Device::control) {
+    file.records.emplace_back(chars(request.data.first(size)));
+    return reply(tag, Rwrite{.count = size});
+  }
+  const bool appends = fid.appends || file.append;
+  const std::size_t at = appends ? file.content.size() : request.offset;
   if (file.content.size() < at + size)
     file.content.resize(at + size);
   std::memcpy(file.content.data() + at, request.data.data(), size);
-  Tree::touch(file);
+  modified(fid);
   reply(tag, Rwrite{.count = size});
 }
 
@@ -114,20 +220,34 @@ void ScriptedServer::answer(Tag tag, const Tclunk& request) {
     if (attribute && attribute->writing)
       error = attribute->give_to(node->attributes);
   }
-  locks_.clunked(request.fid);
-  fids_.erase(request.fid);
+  if (const int failed = end(request.fid); error == 0)
+    error = failed;
   unsure_.erase(request.fid);
   return error != 0 ? fail(tag, error) : reply(tag, Rclunk{});
 }
 
+int ScriptedServer::end(Fid number) {
+  const auto found = fids_.find(number);
+  if (found == fids_.end())
+    return 0;
+  const OpenFid fid = std::move(found->second);
+  fids_.erase(found);
+  locks_.clunked(number);
+  return fid.removes ? remove(fid) : 0;
+}
+
+int ScriptedServer::remove(const OpenFid& fid) {
+  const Tree::Place place = place_of(fid);
+  if (!place.directory)
+    return fid.node == tree_.root() ? EPERM : ENOENT;
+  if (!may(fid, *place.directory, kToWrite))
+    return EACCES;
+  return tree_.unlink(*place.directory, place.name, fid.node->is_directory());
+}
+
 void ScriptedServer::answer(Tag tag, const Tremove& request) {
-  const Tree::NodePtr file = node(request.fid);
-  const auto places = tree_.places_of(*file);
-  locks_.clunked(request.fid);
-  fids_.erase(request.fid);
-  const int error = places.empty()
-                        ? ENOENT
-                        : tree_.unlink(*places[0].directory, places[0].name, file->is_directory());
+  fids_.at(request.fid).removes = true;
+  const int error = end(request.fid);
   return error != 0 ? fail(tag, error) : reply(tag, Rremove{});
 }
 

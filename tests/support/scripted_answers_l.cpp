@@ -3,6 +3,7 @@
 #include "tests/support/scripted_server.hpp"
 
 #include <fcntl.h>
+#include <sys/sysmacros.h>
 
 #include <cerrno>
 
@@ -68,6 +69,7 @@ void ScriptedServer::answer(Tag tag, const Tlcreate& request) {
     file = made(request.fid, request.name, S_IFREG | (request.mode & 07777), request.gid, error);
   if (error != 0)
     return fail(tag, error);
+  fid.place = {fid.node, std::string(request.name)};
   fid.node = file;
   open_with(fid, request.flags);
   reply(tag, Rlcreate{.qid = qid_of(*file), .iounit = 0});
@@ -85,7 +87,10 @@ void ScriptedServer::answer(Tag tag, const Tsymlink& request) {
 void ScriptedServer::answer(Tag tag, const Tmknod& request) {
   int error = 0;
   const auto file = made(request.dfid, request.name, request.mode, request.gid, error);
-  return error != 0 ? fail(tag, error) : reply(tag, Rmknod{.qid = qid_of(*file)});
+  if (error != 0)
+    return fail(tag, error);
+  file->rdev = makedev(request.major, request.minor);
+  reply(tag, Rmknod{.qid = qid_of(*file)});
 }
 
 void ScriptedServer::answer(Tag tag, const Tmkdir& request) {
@@ -101,10 +106,13 @@ void ScriptedServer::answer(Tag tag, const Tlink& request) {
 }
 
 void ScriptedServer::answer(Tag tag, const Trename& request) {
-  const auto places = tree_.places_of(*node(request.fid));
-  const int error = places.empty() ? ENOENT
-                                   : tree_.rename(*places[0].directory, places[0].name,
-                                                  *node(request.dfid), request.name);
+  OpenFid& fid = fids_.at(request.fid);
+  const Tree::Place from = place_of(fid);
+  const int error =
+      from.directory ? tree_.rename(*from.directory, from.name, *node(request.dfid), request.name)
+                     : ENOENT;
+  if (error == 0)
+    fid.place = {node(request.dfid), std::string(request.name)};
   return error != 0 ? fail(tag, error) : reply(tag, Rrename{});
 }
 

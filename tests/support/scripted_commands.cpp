@@ -20,6 +20,14 @@ mode_t mode_from(std::istream& in, mode_t otherwise) {
   return in >> word ? static_cast<mode_t>(std::stoul(word, nullptr, 8)) : otherwise;
 }
 
+Dialect dialect_named(std::string_view version) {
+  for (const Dialect dialect : {Dialect::legacy, Dialect::u, Dialect::l}) {
+    if (version_string(dialect) == version)
+      return dialect;
+  }
+  throw std::invalid_argument("no dialect " + std::string(version));
+}
+
 std::string in_words(const std::vector<Lock>& locks) {
   std::string words;
   for (const Lock& lock : locks) {
@@ -39,7 +47,7 @@ void ScriptedServer::command(const std::string& line) {
   std::string word;
   if (!(rest >> word) || word.starts_with('#'))
     return;
-  if (ask(word, rest) || ask_locks(word, rest))
+  if (ask(word, rest) || ask_locks(word, rest) || ask_device(word, rest))
     return answer_awaited();
   if (!set(word, rest) && !tamper(word, rest) && !plant(word, rest))
     throw std::invalid_argument("no command: " + line);
@@ -62,6 +70,27 @@ bool ScriptedServer::set(const std::string& word, std::istream& rest) {
     flush_ = policies.at(text);
   } else if (word == "msize") {
     rest >> msize_limit_;
+  } else if (word == "dialects") {
+    dialects_.clear();
+    while (rest >> text)
+      dialects_.insert(dialect_named(text));
+  } else if (word == "refuse") {
+    static const std::map<std::string, Refuse> ways = {{"unknown", Refuse::unknown},
+                                                       {"rerror", Refuse::rerror},
+                                                       {"rlerror", Refuse::rlerror},
+                                                       {"downgrade", Refuse::downgrade}};
+    rest >> text;
+    refuse_ = ways.at(text);
+  } else if (word == "versions") {
+    rest >> text;
+    shows_versions_ = text == "on";
+  } else if (word == "permissions") {
+    rest >> text;
+    checks_permissions_ = text == "on";
+  } else if (word == "user") {
+    std::uint32_t number = 0;
+    rest >> text >> number;
+    users_.add(text, number);
   } else if (word == "maxfids") {
     max_fids_ = {};
     rest >> max_fids_.number;
@@ -112,6 +141,38 @@ bool ScriptedServer::ask_locks(const std::string& word, std::istream& rest) {
     return false;
   }
   return true;
+}
+
+/// Events and control files.
+bool ScriptedServer::ask_device(const std::string& word, std::istream& rest) {
+  std::string text;
+  if (word == "emit") {
+    rest >> text;
+    const Tree::NodePtr file = existing(text);
+    std::getline(rest >> std::ws, file->records.emplace_back());
+    deliver_event(*file);
+    answers_.emplace_back("ok");
+  } else if (word == "written") {
+    rest >> text;
+    std::string& answer = answers_.emplace_back();
+    for (const std::string& record : existing(text)->records)
+      answer += (answer.empty() ? "" : " ") + quoted(record);
+  } else {
+    return false;
+  }
+  return true;
+}
+
+/// The oldest read that waits for it gets it.
+void ScriptedServer::deliver_event(const Tree::Node& file) {
+  std::optional<Tag> reader;
+  for (const auto& [tag, pending] : pending_) {
+    const bool waits = pending.blocked && node(pending.fids.front()).get() == &file;
+    if (waits && (!reader || pending.serial < pending_.at(*reader).serial))
+      reader = tag;
+  }
+  if (reader)
+    perform(*reader);
 }
 
 bool ScriptedServer::ask(const std::string& word, std::istream& rest) {
@@ -205,10 +266,17 @@ bool ScriptedServer::plant(const std::string& word, std::istream& rest) {
     std::size_t size = 0;
     rest >> size;
     plant_node(path, S_IFREG | mode_from(rest, 0644))->content = pattern(size);
-  } else if (word == "text" || word == "synthetic") {
+  } else if (word == "text" || word == "synthetic" || word == "append" || word == "exclusive") {
     const Tree::NodePtr file = plant_node(path, S_IFREG | 0644);
     std::getline(rest >> std::ws, file->content);
     file->synthetic = word == "synthetic";
+    file->append = word == "append";
+    file->exclusive = word == "exclusive";
+  } else if (word == "event" || word == "ctl") {
+    const bool event = word == "event";
+    const Tree::NodePtr file = plant_node(path, S_IFREG | (event ? 0444 : 0222));
+    file->device = event ? Tree::Node::Device::event : Tree::Node::Device::control;
+    file->synthetic = true;
   } else if (word == "xattr") {
     std::string name;
     rest >> name;

@@ -77,8 +77,12 @@ Action Rules::parse_action(const std::string& word, const std::string& rest) {
   if (word == "short")
     return {.kind = Kind::shorten,
             .number = rest == "half" ? 0 : static_cast<std::uint32_t>(std::stoul(rest))};
-  if (word == "fail")
-    return {.kind = Kind::fail, .number = static_cast<std::uint32_t>(errno_named(rest))};
+  if (word == "fail") {
+    const std::string error = rest.substr(0, rest.find(' '));
+    return {.kind = Kind::fail,
+            .number = static_cast<std::uint32_t>(errno_named(error)),
+            .text = error == rest ? "" : rest.substr(error.size() + 1)};
+  }
   if (word == "reply")
     return {.kind = Kind::reply, .text = rest};
   if (word == "raw")

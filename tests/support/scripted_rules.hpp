@@ -11,7 +11,8 @@
 //     hold          no answer, until "release"
 //     wait N        no answer, until N more requests have come; "wait some N": 1 to N, by lot
 //     short N       Tread, Twrite, Treaddir: at most N bytes; "short half": half of what was asked
-//     fail ERRNO    Rlerror with that name or number
+//     fail ERRNO [WORDS]  an error with that name or number; in 9P2000 and 9P2000.u with these
+//                   words, or else strerror(3)'s
 //     reply TEXT    this message (proto/text.hpp); its tag is the request's unless it has one
 //     raw HEX...    these bytes; "tag" stands for the two of the request's tag
 //     close         the connection ends
@@ -31,7 +32,7 @@ struct Action {
   Kind kind = Kind::answer;
   std::uint32_t number = 0;  ///< of wait, short (0: half), fail
   bool at_most = false;      ///< of wait: "some"
-  std::string text{};        ///< of reply, raw
+  std::string text{};        ///< of reply, raw, fail
 };
 
 /// What rules look at.

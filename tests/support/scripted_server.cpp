@@ -5,20 +5,27 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 
 namespace fuse9p::test {
 
 using namespace proto;
 
 bool ScriptedServer::changes_fid(MessageType type) {
-  return type == MessageType::Tlopen || type == MessageType::Tlcreate ||
+  return type == MessageType::Topen || type == MessageType::Tcreate ||
+         type == MessageType::Tlopen || type == MessageType::Tlcreate ||
          type == MessageType::Txattrcreate || type == MessageType::Tclunk ||
          type == MessageType::Tremove;
 }
 
+/// Does it only ask what the file is?
+bool ScriptedServer::looks(MessageType type) {
+  return type == MessageType::Tgetattr || type == MessageType::Tstat;
+}
+
 void ScriptedServer::perform(Tag tag) {
   Pending& pending = pending_.at(tag);
-  pending.held = false;
+  pending.held = pending.blocked = false;
   // Behind a sloppy Rflush the client may have given the fid back already.
   const auto known = [&](Fid fid) { return fid == pending.created || fids_.contains(fid); };
   if (pending.disowned && !std::ranges::all_of(pending.fids, known))
@@ -29,16 +36,22 @@ void ScriptedServer::perform(Tag tag) {
   visit_type(pending.type, [&](auto identity) {
     using T = typename decltype(identity)::type;
     if constexpr (Request<T>)
-      answer(tag, *decode<T>(view(frame).subspan(kHeaderSize), Dialect::l));
+      answer(tag, *decode<T>(view(frame).subspan(kHeaderSize), dialect_));
   });
 }
 
-void ScriptedServer::fail(Tag tag, int error) {
+void ScriptedServer::fail(Tag tag, const Refusal& why) {
   const Pending& pending = pending_.at(tag);
   if (pending.type == MessageType::Tclunk || pending.type == MessageType::Tremove)
     fids_.erase(pending.fids.front());
   excuse(pending);
-  reply(tag, Rlerror{.ecode = static_cast<std::uint32_t>(error)});
+  const auto number = static_cast<std::uint32_t>(why.error);
+  if (dialect_ == Dialect::l)
+    return reply(tag, Rlerror{.ecode = number});
+  // As u9fs: "No such file or directory".
+  const char* known = ::strerrordesc_np(why.error);
+  const std::string_view words = why.words.empty() && known != nullptr ? known : why.words;
+  reply(tag, Rerror{.ename = words, .errnum = number});
 }
 
 void ScriptedServer::excuse(const Pending& pending) {
@@ -57,10 +70,10 @@ void ScriptedServer::settle(Pending& pending) {
     if (found == fids_.end())
       continue;
     --found->second.requests;
-    found->second.looks -= pending.type == MessageType::Tgetattr ? 1 : 0;
+    found->second.looks -= looks(pending.type) ? 1 : 0;
     if (found->second.changing == pending.type)
       found->second.changing = {};
-    if (pending.type == MessageType::Treaddir)
+    if (pending.reads_directory)
       found->second.reading_directory = false;
   }
   pending.answered = true;
@@ -116,10 +129,11 @@ ScriptedServer::Flush ScriptedServer::policy_for(const Pending& pending) {
 void ScriptedServer::send_rflush(Tag tag, Flush policy) {
   flushes_.erase(tag);
   if (policy != Flush::error)
-    return reply(tag, Rflush{});
-  Bytes frame;
-  encode_frame(frame, tag, Rlerror{.ecode = EINVAL}, Dialect::l);
-  out_.append(reinterpret_cast<const char*>(frame.data()), frame.size());
+    send(tag, Rflush{});
+  else if (dialect_ == Dialect::l)
+    send(tag, Rlerror{.ecode = EINVAL});
+  else
+    send(tag, Rerror{.ename = "bad tag", .errnum = EINVAL});
 }
 
 void ScriptedServer::answer(Tag tag, const Tflush& request) {
@@ -135,6 +149,8 @@ void ScriptedServer::answer(Tag tag, const Tflush& request) {
       return send_rflush(tag, policy);
     case Flush::answer:
       perform(request.oldtag);
+      if (pending_.contains(request.oldtag))  // it waits for an event
+        drop(request.oldtag);
       return send_rflush(tag, policy);
     case Flush::after:
     case Flush::never:

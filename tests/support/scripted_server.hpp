@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: MIT
-// A 9P2000.L server for tests: strict about the client, and otherwise as well or ill behaved as a
-// script says. It serves a tree in memory; it owns no descriptor and no clock, so it can be driven
-// from anywhere: bytes in, bytes out, lines of script in, answers out. The program
-// scripted_server_main.cpp puts it on a socket.
+// A server of 9P2000, 9P2000.u and 9P2000.L for tests: strict about the client, and otherwise as
+// well or ill behaved as a script says. It serves a tree in memory; it owns no descriptor and no
+// clock, so it can be driven from anywhere: bytes in, bytes out, lines of script in, answers out.
+// The program scripted_server_main.cpp puts it on a socket.
 //
 // What a client must not do is a *breach*: it is recorded, said on stderr, and ends the connection.
 // Breaches are: a tag, or a fid, that is in use already; a fid that does not exist, or not yet, or
 // not any more, or whose Tclunk or Tlopen is under way; Tclunk while requests name the fid, Tlopen
-// while others than Tgetattr do; walking and making names from an open fid, reading and writing one
-// that is not; two Treaddir at once on one fid; a Tflush of a Tflush or of its own tag, a second
-// one for the same tag; frames and counts above what msize allows; counts of 0; names that no walk
-// may have; messages of other dialects; anything before Tversion. Of an extended attribute: its fid
+// while others than Tgetattr do (and so of Topen and Tstat); walking and making names from an open
+// fid, reading and writing one that is not; two reads of a directory at once on one fid; a Tflush
+// of a Tflush or of its own tag, a second one for the same tag; frames and counts above what msize
+// allows; counts of 0; names that no walk may have; messages, bits of a mode and of permissions of
+// other dialects than was agreed on; anything before Tversion. Of an extended attribute: its fid
 // used for anything else, bytes beyond the size that was announced, and a Tclunk before all of them
 // are written.
 //
@@ -19,6 +20,12 @@
 //     synthetic PATH WORDS     (stat says 0 bytes)                     symlink TARGET PATH
 //     link OLD NEW             many PATH N (a directory of N files)
 //     xattr PATH NAME WORDS    (an extended attribute of it)
+//     append PATH WORDS        (text with DMAPPEND)
+//     exclusive PATH WORDS     (text with DMEXCL)
+//     event PATH               (each read waits for an "emit" and gets one record)
+//     ctl PATH                 (takes each write as a line: see "written")
+//     user NAME NUMBER         the name in 9P2000 of the number in 9P2000.u and .L, also of a
+//                              group; "root" is 0, who has no number gets one from 10000 on
 // What somebody else may do to it while it is served:
 //     remove PATH              move OLD NEW
 //     inode PATH N             its qid.path is N, also if another one's is
@@ -27,6 +34,14 @@
 //     device PATH N            its rdev, as on the wire
 // Behaviour:
 //     msize N                  grant no more
+//     dialects VERSION...      offers these only; without it, all three
+//     refuse HOW               what it says to a Tversion that it does not offer:
+//         unknown              Rversion "unknown" (this is the default)
+//         rerror, rlerror      an error of that type
+//         downgrade            the next lower one that it has; "unknown" if there is none
+//     versions on|off          does qid.version count changes? By default not in 9P2000.L
+//     permissions on           9P2000 and 9P2000.u only: each fid's user may do what modes and
+//                              owners say, in 9P2000 as on Plan 9, where nobody is above them
 //     maxfids N [ERRNO] [strict]  when there are N fids no more can be made: ERRNO (default ERANGE,
 //                              as nfs-ganesha says); with "strict" no number above N - 1 either
 //     on ...                   see scripted_rules.hpp; "forget" drops all rules
@@ -48,6 +63,8 @@
 // While it runs; each of these, too, is answered with one line:
 //     release [reverse]        answer what is held, oldest (youngest) first, and late Rflushes;
 //                              what waits for other requests is answered, too
+//     emit PATH WORDS          the event's next record; the oldest read that waits gets it
+//     written PATH             what was written to the control file: each in quotes if need be
 //     await held N             answered when N requests are held
 //     await TYPE N             answered when N requests of that type have come
 //     count TYPE               how many have come
@@ -67,6 +84,7 @@
 #include "tests/support/scripted_locks.hpp"
 #include "tests/support/scripted_rules.hpp"
 #include "tests/support/scripted_tree.hpp"
+#include "tests/support/scripted_users.hpp"
 
 #include <cerrno>
 #include <deque>
@@ -109,14 +127,16 @@ class ScriptedServer {
 
   struct OpenFid {
     Tree::NodePtr node;
+    Tree::Place place{};     ///< by which name it was found
     std::uint32_t user = 0;  ///< whose Tattach it comes from
     bool open = false;
-    bool reads = false, writes = false, appends = false;  ///< that is how
-    std::optional<Attribute> attribute{};                 ///< it is this, not the file
-    int requests = 0;                                     ///< unanswered ones that name it
-    int looks = 0;                                        ///< of those, Tgetattr
-    proto::MessageType changing{};   ///< of those, one that changes what the fid is
-    bool reading_directory = false;  ///< a Treaddir is one of those
+    bool reads = false, writes = false, appends = false, removes = false;  ///< that is how
+    std::uint64_t next_offset = 0, next_cookie = 0;  ///< of a directory's stat records
+    std::optional<Attribute> attribute{};            ///< it is this, not the file
+    int requests = 0;                                ///< unanswered ones that name it
+    int looks = 0;                                   ///< of those, Tgetattr and Tstat
+    proto::MessageType changing{};                   ///< of those, one that changes what the fid is
+    bool reading_directory = false;                  ///< one of those reads the directory
   };
   using Fids = std::map<proto::Fid, OpenFid>;
 
@@ -126,7 +146,9 @@ class ScriptedServer {
     proto::MessageType type{};
     std::vector<proto::Fid> fids;        ///< that it names
     proto::Fid created = proto::kNoFid;  ///< that it would make
+    bool reads_directory = false;
     bool held = false;
+    bool blocked = false;   ///< until there is an event to be read
     bool answered = false;  ///< only the Rflush is missing
     bool disowned = false;  ///< its Rflush was sent, and it will be answered all the same
     std::uint32_t wait = 0;
@@ -135,28 +157,56 @@ class ScriptedServer {
     std::uint64_t serial = 0;
   };
 
+  /// Why not: an errno, and the words of 9P2000 if they are not strerror(3)'s.
+  struct Refusal {
+    int error = 0;
+    std::string_view words{};
+    explicit operator bool() const { return error != 0; }
+  };
+
   // ---- taking requests: scripted_taking.cpp
   void take_frame(std::string frame);
   template <proto::Request T>
   void take(proto::Tag tag, const T& request, std::string frame);
+  void enter(proto::Tag tag, Pending request);
+  template <proto::Request T>
+  std::vector<proto::Fid> fids_of(const T& request) const;
+  // Is it allowed? Else it is a breach.
   template <proto::Request T>
   bool check(proto::Tag tag, const T& request);
-  bool check_fid(const Fids::value_type& fid, proto::MessageType type);
+  bool check_tag(proto::Tag tag, proto::MessageType type, std::string_view name);
+  bool check_flush(proto::Tag tag, proto::Tag oldtag);
   template <proto::Request T>
-  static std::vector<proto::Fid> fids_of(const T& request);
+  bool check_fids(const T& request);
+  bool check_fid(const Fids::value_type& fid, proto::MessageType type);
+  bool check_created(proto::Fid fid, proto::MessageType type, std::string_view name);
+  template <proto::Request T>
+  bool check_sizes(const T& request);
+  template <proto::Request T>
+  bool check_words(const T& request);
   template <proto::Request T>
   Facts facts_of(const T& request) const;
   void follow(proto::Tag tag, const Action& action);
   void breach(const std::string& what);
+  bool wrong(const std::string& what);  ///< is a breach: false
+  bool is_flushed_late(proto::Tag tag) const;
+  static bool reads_directory(const OpenFid& fid, proto::MessageType type);
 
   /// Does this message make its fid something else? Then nothing else may name it meanwhile.
   static bool changes_fid(proto::MessageType type);
+  static bool looks(proto::MessageType type);
 
   // ---- answering: scripted_server.cpp
   void perform(proto::Tag tag);
   template <proto::Message R>
-  void reply(proto::Tag tag, const R& message);
-  void fail(proto::Tag tag, int error);
+  void send(proto::Tag tag, const R& message);
+  template <proto::Message R>
+  void reply(proto::Tag tag, const R& message) {
+    send(tag, message);
+    finish(tag);
+  }
+  void fail(proto::Tag tag, const Refusal& why);
+  void fail(proto::Tag tag, int error) { fail(tag, Refusal{error}); }
   void finish(proto::Tag tag);
   void settle(Pending& pending);
   void drop(proto::Tag tag);
@@ -176,6 +226,10 @@ class ScriptedServer {
   void answer(proto::Tag tag, const proto::Twrite& request);
   void answer(proto::Tag tag, const proto::Tclunk& request);
   void answer(proto::Tag tag, const proto::Tremove& request);
+  void answer(proto::Tag tag, const proto::Topen& request);
+  void answer(proto::Tag tag, const proto::Tcreate& request);
+  void answer(proto::Tag tag, const proto::Tstat& request);
+  void answer(proto::Tag tag, const proto::Twstat& request);
   void answer(proto::Tag tag, const proto::Tstatfs& request);
   void answer(proto::Tag tag, const proto::Tlopen& request);
   void answer(proto::Tag tag, const proto::Tlcreate& request);
@@ -206,9 +260,22 @@ class ScriptedServer {
   bool room_for(proto::Tag tag, proto::Fid fid);
   /// May a walk have it?
   static bool is_name(std::string_view name);
-  static proto::Qid qid_of(const Tree::Node& node);
-  /// Makes the fid an open one, as the flags of open(2) say.
+  proto::Qid qid_of(const Tree::Node& node) const;
+  /// Where it is: under the name by which it was found, if it still has that one. Nowhere if it was
+  /// removed, or is the root.
+  Tree::Place place_of(const OpenFid& fid) const;
+  /// Its user has changed the content.
+  static void modified(OpenFid& fid) {
+    fid.node->muid = fid.user;
+    Tree::touch(*fid.node);
+  }
+  /// Makes the fid an open one, as the flags of open(2), or the mode of Topen, say.
   static void open_with(OpenFid& fid, std::uint32_t flags);
+  static void open_as(OpenFid& fid, std::uint8_t mode);
+  /// What goes with a fid at its end: locks, and a file that it removes. 0 or an errno.
+  int end(proto::Fid fid);
+  int remove(const OpenFid& fid);
+  int step(OpenFid& fid, std::string_view name) const;
   /// 0, or the errno of one who can't have such a lock through this fid.
   int why_not(const OpenFid& fid, const Lock& lock) const;
   /// If bytes of the attribute that it writes will be missing, that is our doing.
@@ -217,12 +284,39 @@ class ScriptedServer {
   Tree::NodePtr made(proto::Fid directory, std::string_view name, mode_t mode, std::uint32_t gid,
                      int& error);
 
+  std::optional<proto::Dialect> agree_on(std::string_view version) const;
+  void refuse_version(proto::Tag tag);
+  void read_event(proto::Tag tag, Tree::Node& file, std::uint32_t count);
+  void read_directory(proto::Tag tag, const proto::Tread& request);
+  proto::Bytes record_of(const Tree::Node& node, std::string_view name) const;
+  template <class Visit>
+  void with_stat(const Tree::Node& node, std::string_view name, Visit&& visit) const;
+  int make_file(const proto::Tcreate& request, Tree::NodePtr& file);
+  int make_link(const proto::Tcreate& request, Tree::NodePtr& file);
+  static std::optional<proto::Fid> fid_to_link(const proto::Tcreate& request);
+  void change(OpenFid& fid, const proto::Stat& wanted);
+  std::optional<std::uint32_t> id_in(std::uint32_t number, std::string_view name) const;
+
+  // May the fid's user do that, as far as permissions are checked at all?
+  static constexpr int kToExecute = 1, kToWrite = 2, kToRead = 4;
+  bool may(const OpenFid& fid, const Tree::Node& node, int wanted) const;
+  bool may_change_directory_of(const OpenFid& fid) const;
+  bool owns(const OpenFid& fid) const;
+  Refusal refusal_to_open(const OpenFid& fid, std::uint8_t mode) const;
+  Refusal refusal_of_constants(const OpenFid& fid, const proto::Stat& wanted) const;
+  Refusal refusal_of_name(const OpenFid& fid, const proto::Stat& wanted) const;
+  Refusal refusal_of_mode(const OpenFid& fid, const proto::Stat& wanted) const;
+  Refusal refusal_of_length(const OpenFid& fid, const proto::Stat& wanted) const;
+  Refusal refusal_of_owner(const OpenFid& fid, const proto::Stat& wanted) const;
+
   // ---- commands: scripted_commands.cpp
   bool set(const std::string& word, std::istream& rest);
   bool plant(const std::string& word, std::istream& rest);
   bool tamper(const std::string& word, std::istream& rest);
   bool ask(const std::string& word, std::istream& rest);
   bool ask_locks(const std::string& word, std::istream& rest);
+  bool ask_device(const std::string& word, std::istream& rest);
+  void deliver_event(const Tree::Node& file);
   Tree::NodePtr plant_node(const std::string& path, mode_t mode);
   Tree::NodePtr existing(const std::string& path) const;
   Tree::Place place_of(const std::string& path) const;
@@ -230,6 +324,13 @@ class ScriptedServer {
 
   Tree tree_;
   Locks locks_;
+  Users users_;
+  bool checks_permissions_ = false;
+  std::optional<bool> shows_versions_;  // else only 9P2000 and 9P2000.u do
+  proto::Dialect dialect_ = proto::Dialect::l;
+  std::set<proto::Dialect> dialects_ = {proto::Dialect::legacy, proto::Dialect::u,
+                                        proto::Dialect::l};
+  enum class Refuse { unknown, rerror, rlerror, downgrade } refuse_ = Refuse::unknown;
   Rules rules_;
   Flush flush_ = Flush::prompt;
   std::uint32_t msize_limit_ = 1U << 20, msize_ = 0;  // 0: before Tversion
@@ -268,13 +369,11 @@ class ScriptedServer {
 };
 
 template <proto::Message R>
-void ScriptedServer::reply(proto::Tag tag, const R& message) {
+void ScriptedServer::send(proto::Tag tag, const R& message) {
   proto::Bytes frame;
-  if (const proto::error_code error = encode_frame(frame, tag, message, proto::Dialect::l))
+  if (const proto::error_code error = encode_frame(frame, tag, message, dialect_))
     throw std::logic_error("a reply that can't be encoded: " + error.message());
-  out_.append(reinterpret_cast<const char*>(frame.data()), frame.size());
-  if (R::kType != proto::MessageType::Rflush)
-    finish(tag);
+  out_ += chars({frame.data(), frame.size()});
 }
 
 }  // namespace fuse9p::test

@@ -257,7 +257,7 @@ INSTANTIATE_TEST_SUITE_P(
             = on Treaddir hold
             -> Treaddir tag 1 fid 1 offset 0 count 100
             -> Treaddir tag 2 fid 1 offset 0 count 100
-            ! another Treaddir)"}),
+            ! another read of the directory)"}),
     [](const auto& of) { return std::string(of.param.name); });
 
 TEST(ScriptedServer, ToleratesATclunkOfAFidThatMayExist) {

@@ -2,6 +2,7 @@
 // What the scripted server does with what comes: it decodes each frame, judges the client by it,
 // and asks the script what is to become of it.
 #include "proto/text.hpp"
+#include "tests/support/scripted_mode.hpp"
 #include "tests/support/scripted_server.hpp"
 
 #include <algorithm>
@@ -25,12 +26,16 @@ constexpr bool wants_open(MessageType type) {
 constexpr bool takes_any(MessageType type) {
   return type == MessageType::Tclunk || type == MessageType::Tremove ||
          type == MessageType::Tgetattr || type == MessageType::Tsetattr ||
+         type == MessageType::Tstat || type == MessageType::Twstat ||
          type == MessageType::Tstatfs || type == MessageType::Tlink ||
          type == MessageType::Trename || type == MessageType::Treadlink;
 }
-constexpr bool of_other_dialects(MessageType type) {
-  return type == MessageType::Topen || type == MessageType::Tcreate || type == MessageType::Tstat ||
-         type == MessageType::Twstat;
+/// Is it a message of that dialect?
+constexpr bool belongs_to(Dialect dialect, MessageType type) {
+  constexpr std::uint8_t kFirstOfAll = 100;  // below it, all are of 9P2000.L
+  const bool legacy = type == MessageType::Topen || type == MessageType::Tcreate ||
+                      type == MessageType::Tstat || type == MessageType::Twstat;
+  return dialect == Dialect::l ? !legacy : to_int(type) >= kFirstOfAll;
 }
 
 template <class T>
@@ -93,7 +98,10 @@ void ScriptedServer::take_frame(std::string frame) {
     using T = typename decltype(identity)::type;
     if constexpr (Request<T>) {
       known = true;
-      const auto request = decode<T>(view(frame).subspan(kHeaderSize), Dialect::l);
+      if (msize_ != 0 && !belongs_to(dialect_, T::kType))
+        return breach(std::string(T::kName) + " is not in " +
+                      std::string(version_string(dialect_)));
+      const auto request = decode<T>(view(frame).subspan(kHeaderSize), dialect_);
       if (!request)
         return breach(std::string(T::kName) + ": " + request.error().message());
       take(header.tag, *request, frame);
@@ -103,118 +111,173 @@ void ScriptedServer::take_frame(std::string frame) {
     breach("a message of type " + std::to_string(to_int(header.type)));
 }
 
+/// The fids that it names, the one that it may change first; not the one that it makes.
 template <Request T>
-std::vector<Fid> ScriptedServer::fids_of(const T& request) {
+std::vector<Fid> ScriptedServer::fids_of(const T& request) const {
   std::vector<Fid> fids;
-  for_each_field<T>(Dialect::l, [&](const auto& field) {
+  if constexpr (std::is_same_v<T, Tattach>) {
+    if (request.afid != kNoFid)
+      fids.push_back(request.afid);
+    return fids;
+  }
+  for_each_field<T>(dialect_, [&](const auto& field) {
     if constexpr (std::is_same_v<std::remove_cvref_t<decltype(request.*field.member)>, Fid>) {
       const Fid fid = request.*field.member;
       if (fid != kNoFid && (fid != created_by(request) || field.name == "fid"))
         fids.push_back(fid);
     }
   });
-  if constexpr (std::is_same_v<T, Tattach>)
-    fids.clear();
+  if constexpr (std::is_same_v<T, Tcreate>) {
+    if (const auto linked = fid_to_link(request))
+      fids.push_back(*linked);
+  }
   return fids;
 }
 
 template <Request T>
 bool ScriptedServer::check(Tag tag, const T& request) {
-  const auto wrong = [&](const std::string& what) {
-    breach(what);
+  if (!check_tag(tag, T::kType, T::kName))
     return false;
-  };
-  const std::string name(T::kName);
-  const auto bad_tag = [&](Tag of) { return pending_.contains(of) || flushes_.contains(of); };
-  if (of_other_dialects(T::kType))
-    return wrong(name + " is not in 9P2000.L");
-  if ((T::kType == MessageType::Tversion) != (tag == kNoTag))
-    return wrong(name + " with tag " + std::to_string(to_int(tag)));
-  if (T::kType == MessageType::Tversion ? !pending_.empty() : msize_ == 0)
-    return wrong(name + " out of place");
-  if (bad_tag(tag))
-    return wrong(name + ": tag " + std::to_string(to_int(tag)) + " is in use");
   if constexpr (std::is_same_v<T, Tflush>) {
-    const auto flushed = pending_.find(request.oldtag);
-    if (request.oldtag == tag || flushes_.contains(request.oldtag))
-      return wrong("Tflush of a Tflush");
-    if (flushed != pending_.end() && flushed->second.flush != kNoTag)
-      return wrong("a second Tflush of tag " + std::to_string(to_int(request.oldtag)));
-    for (const LateRflush& late : late_) {
-      if (late.oldtag == request.oldtag)
-        return wrong("a second Tflush of tag " + std::to_string(to_int(request.oldtag)));
-    }
+    if (!check_flush(tag, request.oldtag))
+      return false;
   }
-  for (const LateRflush& late : late_) {
-    if (late.oldtag == tag)
-      return wrong(name + ": tag " + std::to_string(to_int(tag)) + " is being flushed");
-  }
-  for (const Fid fid : fids_of(request)) {
+  return check_fids(request) && check_created(created_by(request), T::kType, T::kName) &&
+         check_sizes(request) && check_words(request);
+}
+
+bool ScriptedServer::wrong(const std::string& what) {
+  breach(what);
+  return false;
+}
+
+bool ScriptedServer::check_tag(Tag tag, MessageType type, std::string_view name) {
+  const std::string subject(name);
+  if ((type == MessageType::Tversion) != (tag == kNoTag))
+    return wrong(subject + " with tag " + std::to_string(to_int(tag)));
+  if (type == MessageType::Tversion ? !pending_.empty() : msize_ == 0)
+    return wrong(subject + " out of place");
+  if (pending_.contains(tag) || flushes_.contains(tag))
+    return wrong(subject + ": tag " + std::to_string(to_int(tag)) + " is in use");
+  if (is_flushed_late(tag))
+    return wrong(subject + ": tag " + std::to_string(to_int(tag)) + " is being flushed");
+  return true;
+}
+
+/// Was it dropped, and its Rflush is still to come?
+bool ScriptedServer::is_flushed_late(Tag tag) const {
+  return std::ranges::find(late_, tag, &LateRflush::oldtag) != late_.end();
+}
+
+bool ScriptedServer::check_flush(Tag tag, Tag oldtag) {
+  const auto flushed = pending_.find(oldtag);
+  if (oldtag == tag || flushes_.contains(oldtag))
+    return wrong("Tflush of a Tflush");
+  const bool twice = flushed != pending_.end() && flushed->second.flush != kNoTag;
+  if (twice || is_flushed_late(oldtag))
+    return wrong("a second Tflush of tag " + std::to_string(to_int(oldtag)));
+  return true;
+}
+
+template <Request T>
+bool ScriptedServer::check_fids(const T& request) {
+  const std::vector<Fid> fids = fids_of(request);
+  for (const Fid fid : fids) {
     const auto found = fids_.find(fid);
     if (found == fids_.end()) {
       if (T::kType == MessageType::Tclunk && (unsure_.contains(fid) || made_late_.contains(fid)))
         continue;
-      return wrong(name + ": there is no fid " + std::to_string(to_int(fid)) +
+      return wrong(std::string(T::kName) + ": there is no fid " + std::to_string(to_int(fid)) +
                    (coming_.contains(fid) ? " yet" : ""));
     }
-    if (!check_fid(*found, T::kType))
+    const bool links = T::kType == MessageType::Tcreate && fid != fids.front();
+    if (!check_fid(*found, links ? MessageType::Tlink : T::kType))
       return false;
-  }
-  if (const Fid created = created_by(request);
-      created != kNoFid && T::kType != MessageType::Tauth) {
-    if (fids_.contains(created) || coming_.contains(created))
-      return wrong(name + ": fid " + std::to_string(to_int(created)) + " is in use");
-    if (unsure_.contains(created))
-      return wrong(name + ": fid " + std::to_string(to_int(created)) +
-                   " may exist; a Tclunk is due first");
-  }
-  if constexpr (requires { request.count; }) {
-    if (request.count == 0 || request.count > msize_ - kIoHeaderSize)
-      return wrong(name + " of " + std::to_string(request.count) + " bytes with msize " +
-                   std::to_string(msize_));
-  }
-  if constexpr (std::is_same_v<T, Twrite>) {
-    if (request.data.empty() || request.data.size() > msize_ - kIoHeaderSize)
-      return wrong(name + " of " + std::to_string(request.data.size()) + " bytes with msize " +
-                   std::to_string(msize_));
-    const auto& attribute = fids_.at(request.fid).attribute;
-    if (attribute && (request.offset > attribute->value.size() ||
-                      request.data.size() > attribute->value.size() - request.offset))
-      return wrong("Twrite beyond the size of the attribute");
-  }
-  if constexpr (requires { request.wname; }) {
-    if (!std::ranges::all_of(request.wname, &ScriptedServer::is_name))
-      return wrong("Twalk to a name that is none");
   }
   return true;
 }
 
 bool ScriptedServer::check_fid(const Fids::value_type& named, MessageType type) {
-  const auto& [number, fid] = named;
-  const auto wrong = [&, number = number](const std::string& what) {
-    breach("type " + std::to_string(to_int(type)) + " on fid " + std::to_string(to_int(number)) +
-           ": " + what);
-    return false;
+  const OpenFid& fid = named.second;
+  const auto is_wrong = [&, number = to_int(named.first)](const std::string& what) {
+    return wrong("type " + std::to_string(to_int(type)) + " on fid " + std::to_string(number) +
+                 ": " + what);
   };
-  const int harmless = type == MessageType::Tlopen ? fid.looks : 0;
-  if (fid.requests > harmless && changes_fid(type))
-    return wrong("other requests that name it are not answered yet");
+  const bool opens = type == MessageType::Tlopen || type == MessageType::Topen;
+  if (fid.requests > (opens ? fid.looks : 0) && changes_fid(type))
+    return is_wrong("other requests that name it are not answered yet");
   if (fid.changing != MessageType{})
-    return wrong("its state is not known yet");
+    return is_wrong("its state is not known yet");
   if (fid.attribute) {
     const Attribute& attribute = *fid.attribute;
     if (type == MessageType::Tclunk)
       return attribute.is_whole() || attribute.excused ||
-             wrong("bytes of its attribute are missing");
+             is_wrong("bytes of its attribute are missing");
     return type == (attribute.writing ? MessageType::Twrite : MessageType::Tread) ||
-           wrong("it is an attribute's");
+           is_wrong("it is an attribute's");
   }
   if (!takes_any(type) && fid.open != wants_open(type))
-    return wrong(fid.open ? "it is open" : "it is not open");
-  if (type == MessageType::Treaddir && fid.reading_directory)
-    return wrong("another Treaddir is not answered yet");
+    return is_wrong(fid.open ? "it is open" : "it is not open");
+  if (reads_directory(fid, type) && fid.reading_directory)
+    return is_wrong("another read of the directory is not answered yet");
   if ((type == MessageType::Tread && !fid.reads) || (type == MessageType::Twrite && !fid.writes))
-    return wrong("it is not open for that");
+    return is_wrong("it is not open for that");
+  return true;
+}
+
+bool ScriptedServer::reads_directory(const OpenFid& fid, MessageType type) {
+  return type == MessageType::Treaddir ||
+         (type == MessageType::Tread && fid.node->is_directory() && !fid.attribute);
+}
+
+bool ScriptedServer::check_created(Fid fid, MessageType type, std::string_view name) {
+  if (fid == kNoFid || type == MessageType::Tauth)
+    return true;
+  const std::string subject = std::string(name) + ": fid " + std::to_string(to_int(fid));
+  if (fids_.contains(fid) || coming_.contains(fid))
+    return wrong(subject + " is in use");
+  if (unsure_.contains(fid))
+    return wrong(subject + " may exist; a Tclunk is due first");
+  return true;
+}
+
+template <Request T>
+bool ScriptedServer::check_sizes(const T& request) {
+  std::size_t count = 1;
+  if constexpr (requires { request.count; })
+    count = request.count;
+  if constexpr (std::is_same_v<T, Twrite>)
+    count = request.data.size();
+  if (count == 0 || count > std::max(msize_, kIoHeaderSize + 1) - kIoHeaderSize)
+    return wrong(std::string(T::kName) + " of " + std::to_string(count) + " bytes with msize " +
+                 std::to_string(msize_));
+  if constexpr (std::is_same_v<T, Twrite>) {
+    const auto& attribute = fids_.at(request.fid).attribute;
+    if (attribute && (request.offset > attribute->value.size() ||
+                      count > attribute->value.size() - request.offset))
+      return wrong("Twrite beyond the size of the attribute");
+  }
+  return true;
+}
+
+template <Request T>
+bool ScriptedServer::check_words(const T& request) {
+  const auto unknown = [&](std::string_view what) {
+    return wrong(std::string(T::kName) + " with a bit of " + std::string(what) +
+                 " that is not in " + std::string(version_string(dialect_)));
+  };
+  if constexpr (requires { request.wname; }) {
+    if (!std::ranges::all_of(request.wname, &ScriptedServer::is_name))
+      return wrong("Twalk to a name that is none");
+  }
+  if constexpr (std::is_same_v<T, Topen> || std::is_same_v<T, Tcreate>) {
+    if ((request.mode & ~open_mode::known(dialect_)) != 0)
+      return unknown("mode");
+  }
+  if constexpr (std::is_same_v<T, Tcreate>) {
+    if ((request.perm & ~dm::known(dialect_)) != 0)
+      return unknown("perm");
+  }
   return true;
 }
 
@@ -232,13 +295,15 @@ Facts ScriptedServer::facts_of(const T& request) const {
     for (const Tree::Place& place : tree_.places_of(*found->second.node))
       facts.names.push_back(place.name);
   }
-  for_each_field<T>(Dialect::l, [&](const auto& field) {
+  for_each_field<T>(dialect_, [&](const auto& field) {
     const auto& value = request.*field.member;
     using Value = std::remove_cvref_t<decltype(value)>;
     if constexpr (std::is_same_v<Value, std::string_view>)
       facts.names.emplace_back(value);
     else if constexpr (std::is_same_v<Value, Names>)
       facts.names.insert(facts.names.end(), value.begin(), value.end());
+    else if constexpr (std::is_same_v<Value, Stat>)
+      facts.names.emplace_back(value.name);
   });
   return facts;
 }
@@ -251,35 +316,38 @@ void ScriptedServer::take(Tag tag, const T& request, std::string frame) {
   const Action action = rules_.decide(facts_of(request));
   if constexpr (std::is_same_v<T, Tflush>) {
     flushes_.insert(tag);
-  } else {
-    Pending& pending = pending_[tag];
-    pending = {.frame = std::move(frame),
-               .type = T::kType,
-               .fids = fids_of(request),
-               .created = created_by(request),
-               .most = kMostData,
-               .serial = ++serial_};
-    if (pending.created != kNoFid) {
-      coming_.insert(pending.created);
-      made_late_.erase(pending.created);
-    }
-    for (const Fid fid : pending.fids) {
-      const auto found = fids_.find(fid);
-      if (found == fids_.end())
-        continue;
-      ++found->second.requests;
-      found->second.looks += T::kType == MessageType::Tgetattr ? 1 : 0;
-      if (changes_fid(T::kType))
-        found->second.changing = T::kType;
-      if (T::kType == MessageType::Treaddir)
-        found->second.reading_directory = true;
-    }
-  }
-  if constexpr (std::is_same_v<T, Tflush>) {
     if (action.kind != Action::Kind::hold)
       answer(tag, request);
   } else {
+    enter(tag, {.frame = std::move(frame),
+                .type = T::kType,
+                .fids = fids_of(request),
+                .created = created_by(request),
+                .most = kMostData,
+                .serial = ++serial_});
     follow(tag, action);
+  }
+}
+
+/// From now on it is unanswered, and its fids are named.
+void ScriptedServer::enter(Tag tag, Pending request) {
+  Pending& pending = pending_[tag];
+  pending = std::move(request);
+  if (pending.created != kNoFid) {
+    coming_.insert(pending.created);
+    made_late_.erase(pending.created);
+  }
+  for (const Fid number : pending.fids) {
+    const auto found = fids_.find(number);
+    if (found == fids_.end())
+      continue;
+    OpenFid& fid = found->second;
+    ++fid.requests;
+    fid.looks += looks(pending.type) ? 1 : 0;
+    if (changes_fid(pending.type) && number == pending.fids.front())
+      fid.changing = pending.type;
+    pending.reads_directory = reads_directory(fid, pending.type);
+    fid.reading_directory = fid.reading_directory || pending.reads_directory;
   }
 }
 
@@ -305,9 +373,9 @@ void ScriptedServer::follow(Tag tag, const Action& action) {
       pending.most = action.number;
       return perform(tag);
     case Action::Kind::fail:
-      return fail(tag, static_cast<int>(action.number));
+      return fail(tag, {static_cast<int>(action.number), action.text});
     case Action::Kind::reply: {
-      auto frame = from_text(action.text, Dialect::l);
+      auto frame = from_text(action.text, dialect_);
       if (!frame)
         throw std::invalid_argument("no message: " + action.text);
       if (decode_header(ByteView(frame->data(), frame->size()).first<kHeaderSize>()).tag == kNoTag)

@@ -79,6 +79,7 @@ int Tree::make(Node& directory, std::string_view name, mode_t mode, const Owner&
   made->mode = mode;
   made->uid = owner.uid;
   made->gid = owner.gid;
+  made->muid = owner.uid;
   made->nlink = made->is_directory() ? 2 : 1;
   made->atime = made->mtime = made->ctime = now();
   attach(directory, name, made);
@@ -163,7 +164,13 @@ void Tree::detach(Node& directory, Children::iterator entry) {
 }
 
 void Tree::touch(Node& node) {
-  node.mtime = node.ctime = now();
+  changed(node);
+  node.mtime = node.ctime;
+}
+
+void Tree::changed(Node& node) {
+  node.ctime = now();
+  ++node.version;
 }
 
 }  // namespace fuse9p::test

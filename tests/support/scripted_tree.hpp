@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <ctime>
+#include <deque>
 #include <map>
 #include <memory>
 #include <string>
@@ -33,12 +34,21 @@ class Tree {
     std::uint64_t generation = 0;
     std::string content;     ///< of a regular file; of a symlink its target
     bool synthetic = false;  ///< stat says 0 bytes, whatever there is to read
+    /// What Plan 9's servers have: an event file gives one record for each read and blocks until
+    /// there is one, a control file takes each write as a record.
+    enum class Device : std::uint8_t { none, event, control } device = Device::none;
+    std::deque<std::string> records;
+    bool append = false, exclusive = false, temporary = false;  ///< DMAPPEND, DMEXCL, DMTMP
+    std::uint32_t version = 1;                                  ///< counts changes: 0 is "unknown"
+    std::uint32_t muid = 0;                                     ///< who changed it last
     timespec atime{}, mtime{}, ctime{};
     Attributes attributes;
     std::weak_ptr<Node> parent;               ///< of a directory
     std::map<std::uint64_t, Entry> children;  ///< by cookie, in the order in which they were made
 
     bool is_directory() const { return S_ISDIR(mode); }
+    bool is_plain() const { return S_ISREG(mode) && !synthetic && device == Device::none; }
+    bool can_be_truncated() const { return is_plain() && !append; }
     std::uint64_t size() const { return synthetic ? 0 : content.size(); }
   };
 
@@ -69,8 +79,10 @@ class Tree {
   /// Where the node is: once for each of its names.
   std::vector<Place> places_of(const Node& node) const;
 
-  /// Times: the content, or the entries, have changed.
+  /// Times and version: the content, or the entries, have changed.
   static void touch(Node& node);
+  /// Something else has.
+  static void changed(Node& node);
 
  private:
   using Children = std::map<std::uint64_t, Entry>;
