@@ -322,6 +322,8 @@ bool ScriptedServer::tamper(const std::string& word, std::istream& rest) {
   } else if (word == "inode") {
     const Tree::NodePtr file = existing(next());
     file->id = std::stoull(next());
+  } else if (word == "numbers") {
+    tree_.set_next_id(std::stoull(next()));
   } else if (word == "generation") {
     const Tree::NodePtr file = existing(next());
     file->generation = std::stoull(next());

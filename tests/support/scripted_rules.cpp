@@ -67,6 +67,8 @@ Action Rules::parse_action(const std::string& word, const std::string& rest) {
   using Kind = Action::Kind;
   if (word == "hold")
     return {.kind = Kind::hold};
+  if (word == "withhold")
+    return {.kind = Kind::withhold};
   if (word == "wait") {
     const bool some = rest.starts_with("some ");
     const std::string number = some ? rest.substr(rest.find(' ')) : rest;

@@ -10,6 +10,7 @@
 // ACTIONs:
 //     hold          no answer, until "release"
 //     wait N        no answer, until N more requests have come; "wait some N": 1 to N, by lot
+//     withhold      it is done now, but its answer comes at "release"
 //     short N       Tread, Twrite, Treaddir: at most N bytes; "short half": half of what was asked
 //     fail ERRNO [WORDS]  an error with that name or number; in 9P2000 and 9P2000.u with these
 //                   words, or else strerror(3)'s
@@ -28,7 +29,7 @@
 namespace fuse9p::test {
 
 struct Action {
-  enum class Kind : std::uint8_t { answer, hold, wait, shorten, fail, reply, raw, close };
+  enum class Kind : std::uint8_t { answer, hold, wait, withhold, shorten, fail, reply, raw, close };
   Kind kind = Kind::answer;
   std::uint32_t number = 0;  ///< of wait, short (0: half), fail
   bool at_most = false;      ///< of wait: "some"

@@ -186,6 +186,7 @@ void ScriptedServer::release(bool reverse) {
     std::ranges::reverse(tags);
   for (const Tag tag : tags)
     perform(tag);
+  out_ += std::exchange(withheld_, {});
   for (const LateRflush& late : std::exchange(late_, {}))
     send_rflush(late.flush, flush_);
 }

@@ -29,6 +29,7 @@
 // What somebody else may do to it while it is served:
 //     remove PATH              move OLD NEW
 //     inode PATH N             its qid.path is N, also if another one's is
+//     numbers N                the next file's qid.path is N, whoever makes it
 //     generation PATH N        of its inode number; without it the server does not say
 //     age PATH SECONDS         its ctime is that much earlier
 //     device PATH N            its rdev, as on the wire
@@ -339,7 +340,7 @@ class ScriptedServer {
     int error = ERANGE;
     bool strict = false;
   } max_fids_;
-  std::string in_, out_;
+  std::string in_, out_, withheld_;
   bool closed_ = false;
   std::vector<std::string> breaches_;
 

@@ -49,6 +49,16 @@ TEST(ScriptedServer, ReleasesInReverse) {
     <- Rread tag 1 data h)");
 }
 
+TEST(ScriptedServer, WithholdsTheAnswerToWhatIsDone) {
+  converse(kBegin + R"(
+    = on Tmkdir withhold
+    -> Tmkdir tag 1 dfid 0 name new mode 493 gid 0
+    -> Twalk tag 2 fid 0 newfid 1 wname new
+    <- Rwalk tag 2 qid (0x5 0 0x80)
+    = release
+    <- Rmkdir tag 1 qid (0x5 0 0x80))");
+}
+
 TEST(ScriptedServer, ShortensFailsAndLies) {
   converse(kOpen + R"(
     = on Tread nth 1 short 2

@@ -369,6 +369,12 @@ void ScriptedServer::follow(Tag tag, const Action& action) {
       pending.wait =
           action.at_most ? 1 + static_cast<std::uint32_t>(dice_()) % action.number : action.number;
       return;
+    case Action::Kind::withhold: {
+      std::string before = std::exchange(out_, {});
+      perform(tag);
+      withheld_ += std::exchange(out_, std::move(before));
+      return;
+    }
     case Action::Kind::shorten:
       pending.most = action.number;
       return perform(tag);

@@ -79,6 +79,9 @@ class Tree {
   /// Where the node is: once for each of its names.
   std::vector<Place> places_of(const Node& node) const;
 
+  /// The next file that is made has this number: it was another one's, perhaps.
+  void set_next_id(std::uint64_t id) { next_id_ = id; }
+
   /// Times and version: the content, or the entries, have changed.
   static void touch(Node& node);
   /// Something else has.
