@@ -13,15 +13,21 @@ dev_t decode_device(std::uint64_t wire) {
   return makedev(major, minor);
 }
 
+/// readdir(3) drops entries with inode 0.
+std::uint64_t never_zero(std::uint64_t inode) {
+  return inode == 0 ? 1 : inode;
+}
+
 }  // namespace
 
 std::uint64_t inode_of(const proto::Qid& qid) {
-  return qid.path == 0 ? 1 : qid.path;  // readdir(3) drops entries with inode 0
+  return never_zero(qid.path);
 }
 
-struct stat to_stat(const Attributes& attributes) {
+struct stat to_stat(const Node& node) {
+  const Attributes& attributes = node.attributes;
   struct stat out {};
-  out.st_ino = inode_of(attributes.qid);
+  out.st_ino = never_zero(node.inode());
   out.st_mode = attributes.mode;
   out.st_nlink = attributes.nlink;
   out.st_uid = attributes.uid;

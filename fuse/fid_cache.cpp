@@ -143,8 +143,7 @@ awaitable<result<FidLease>> FidCache::walk_to(NodeRef node, UserId user) {
   if (!walked)
     co_return walked.error();
   // The name may be another file's by now: a mismatch never updates the node.
-  if (walked->qid.path != node->qid().path ||
-      ((walked->qid.type ^ node->qid().type) & proto::qid_type::kDir) != 0)
+  if (!same_object(walked->qid, node->qid()))
     co_return as_error(ESTALE);
   if (!contains(*node, user))  // else somebody was faster, and ours is given back
     insert(*node, user, std::move(walked->fid));

@@ -44,13 +44,11 @@ struct DirectoryHandle {
   struct Entry {
     std::string name;
     std::uint64_t cookie = 0;  ///< continues behind this entry
-    std::uint64_t inode = 0;
+    proto::Qid qid;
     std::uint8_t type = 0;  ///< DT_*
     enum class State : std::uint8_t { idle, looking_up, done } state = State::idle;
     /// Of a lookup that is done: the file, or why not.
-    error_code error{};
-    Attributes attributes{};
-    FidHandle fid{};
+    result<NodeRef> found = NodeRef();
 
     bool is_dot() const { return name == "." || name == ".."; }
   };

@@ -159,6 +159,7 @@ Mount::Mount(asio::io_context& io, Client& client, const Attributes& root, Mount
       nodes_(root, [this](Node& node) { fids_.drop(node); }),
       fids_(nodes_, client_, settings_.max_fids),
       unresolved_(io, client_.fates()),
+      renames_(io),
       locks_(*this) {
   nodes_.set_attr_timeout(settings_.attr_timeout);
   fuse_set_log_func(log_libfuse);
@@ -258,7 +259,7 @@ void Mount::spawn_detached(awaitable<void> work) {
 fuse_entry_param Mount::entry_of(const Node& node) const {
   fuse_entry_param entry{};
   entry.ino = node.id();
-  entry.attr = to_stat(node.attributes);
+  entry.attr = to_stat(node);
   const bool fresh = node.fresh_until > Clock::now();
   entry.attr_timeout = fresh ? attr_timeout() : 0;
   entry.entry_timeout = fresh ? seconds(settings_.entry_timeout) : 0;

@@ -8,6 +8,7 @@
 #include "fuse/handle_table.hpp"
 #include "fuse/locks.hpp"
 #include "fuse/node_table.hpp"
+#include "fuse/renames.hpp"
 #include "fuse/request.hpp"
 #include "fuse/unresolved.hpp"
 #include "src/client.hpp"
@@ -68,6 +69,7 @@ class Mount {
   HandleTable<FileHandle>& files() { return files_; }
   HandleTable<DirectoryHandle>& directories() { return directories_; }
   Unresolved& unresolved() { return unresolved_; }
+  Renames& renames() { return renames_; }
   Locks& locks() { return locks_; }
   Device& device() { return *device_; }
   const MountSettings& settings() const { return settings_; }
@@ -130,6 +132,7 @@ class Mount {
   HandleTable<FileHandle> files_;
   HandleTable<DirectoryHandle> directories_;
   Unresolved unresolved_;
+  Renames renames_;
   Locks locks_;
   std::unique_ptr<Session> session_;
   std::unique_ptr<Device> device_;

@@ -9,12 +9,25 @@ namespace {
 
 constexpr unsigned kSlotBits = 32;
 
-bool same_time(const timespec& a, const timespec& b) {
-  return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+/// Inode numbers of our own are from here on, far above those of file systems.
+constexpr std::uint64_t kInventedInodes = 0xF9'00'00'00'00'00'00'00;
+
+/// Did the server say this for certain after that?
+bool is_newer(const Attributes& said, const Attributes& known) {
+  return said.asked > known.heard;
 }
 
-bool same_file(const Attributes& a, const Attributes& b) {
-  return a.qid.path == b.qid.path && a.type() == b.type();
+/// Can the node be the file of which the server says this?
+bool can_be(const Node& node, const Attributes& said) {
+  const Attributes& known = node.attributes;
+  if (known.heard == 0)  // made up
+    return same_object(known.qid, said.qid) && known.type() == said.type();
+  if (!may_be_same_object(known, said))
+    return false;
+  // Nothing takes a ctime back but a server's clock that is set back. A mistake about a file that
+  // is open, or about a directory that may be somebody's, would be worse: those are believed.
+  const bool went_back = is_newer(said, known) && earlier(said.ctime, known.ctime);
+  return !went_back || node.open_handles > 0 || node.is_directory();
 }
 
 }  // namespace
@@ -76,7 +89,24 @@ Node& NodeTable::create(const Attributes& attributes) {
   slot.node->id_ = (static_cast<NodeId>(slot.generation) << kSlotBits) | index;
   slot.node->attributes = attributes;
   slot.node->fresh_until = Clock::now() + attr_timeout_;
+  slot.node->inode_ = free_inode(attributes.qid.path);
+  Node*& first = by_path_[attributes.qid.path];
+  slot.node->next_of_path_ = std::exchange(first, slot.node.get());
   return *slot.node;
+}
+
+/// The path itself, unless it is the number of another file that has a name.
+std::uint64_t NodeTable::free_inode(std::uint64_t path) {
+  const auto found = by_path_.find(path);
+  const Node* node = found == by_path_.end() ? nullptr : found->second;
+  while (node != nullptr && node->unlinked())
+    node = node->next_of_path_;
+  if (node == nullptr)
+    return path;
+  do {
+    ++invented_inodes_;
+  } while (by_path_.contains(kInventedInodes + invented_inodes_));
+  return kInventedInodes + invented_inodes_;
 }
 
 NodeRef NodeTable::find(NodeId id) {
@@ -86,7 +116,23 @@ NodeRef NodeTable::find(NodeId id) {
   return {*this, *slots_[index].node};
 }
 
-NodeRef NodeTable::remember(Node& parent, std::string_view name, const Attributes& attributes) {
+NodeRef NodeTable::twin_of(const Node& parent, std::string_view name, const Attributes& attributes,
+                           std::span<const NodeId> others) {
+  const Node* known = parent.child(name);
+  if (known != nullptr && can_be(*known, attributes))
+    return {};
+  const auto found = by_path_.find(attributes.qid.path);
+  Node* node = found == by_path_.end() ? nullptr : found->second;
+  const auto is_other = [&](const Node& one) {
+    return &one == known || !one.is_alive() || std::ranges::count(others, one.id()) > 0;
+  };
+  while (node != nullptr && is_other(*node))
+    node = node->next_of_path_;
+  return node == nullptr ? NodeRef() : NodeRef(*this, *node);
+}
+
+NodeRef NodeTable::remember(Node& parent, std::string_view name, const Attributes& attributes,
+                            Node* twin) {
   if (Node* known = parent.child(name)) {
     if (update(*known, attributes))
       return {*this, *known};
@@ -94,34 +140,22 @@ NodeRef NodeTable::remember(Node& parent, std::string_view name, const Attribute
     const NodeRef old(*this, *known);
     detach(*known, parent, name);
   }
-  Node* node = find_hard_link(attributes);
-  if (node == nullptr)
-    node = &create(attributes);
-  else
-    update(*node, attributes);
-  attach(*node, parent, name);
-  if (attributes.nlink > 1 && !node->is_directory())
-    by_identity_[identity_of(attributes)] = node;
-  return {*this, *node};
-}
-
-/// Two names are one file only if everything says so: qid.path is an inode number without a device.
-Node* NodeTable::find_hard_link(const Attributes& attributes) {
-  if (attributes.nlink < 2 || attributes.type() == 0040000)
-    return nullptr;
-  const auto found = by_identity_.find(identity_of(attributes));
-  if (found == by_identity_.end())
-    return nullptr;
-  const Attributes& known = found->second->attributes;
-  const bool agrees = known.size == attributes.size && known.uid == attributes.uid &&
-                      known.gid == attributes.gid && known.rdev == attributes.rdev &&
-                      same_time(known.mtime, attributes.mtime);
-  return agrees && !found->second->unlinked() ? found->second : nullptr;
+  if (twin != nullptr && update(*twin, attributes)) {
+    attach(*twin, parent, name);
+    return {*this, *twin};
+  }
+  Node& node = create(attributes);
+  attach(node, parent, name);
+  return {*this, node};
 }
 
 bool NodeTable::update(Node& node, const Attributes& attributes) {
-  if (!same_file(node.attributes, attributes))
+  if (!can_be(node, attributes))
     return false;
+  const bool overtaken = attributes.asked != 0 && !is_newer(attributes, node.attributes) &&
+                         earlier(attributes.ctime, node.attributes.ctime);
+  if (overtaken)  // by a newer answer
+    return true;
   node.attributes = attributes;
   node.fresh_until = Clock::now() + attr_timeout_;
   return true;
@@ -141,8 +175,6 @@ void NodeTable::add_link(Node& node, Node& parent, std::string_view name) {
   }
   if (parent.child(name) == nullptr)
     attach(node, parent, name);
-  if (!node.is_directory())
-    by_identity_[identity_of(node.attributes)] = &node;
 }
 
 NodeRef NodeTable::unlink(Node& parent, std::string_view name) {
@@ -208,11 +240,6 @@ bool NodeTable::detach(Node& node, Node& parent, std::string_view name) {
   for (const Node::Link& link : node.links_)
     link.parent->children_->emplace(link.name, &node);
   ++node.path_epoch;
-  if (node.unlinked()) {
-    const auto entry = by_identity_.find(identity_of(node.attributes));
-    if (entry != by_identity_.end() && entry->second == &node)
-      by_identity_.erase(entry);
-  }
   --parent.pins_;
   release_if_unused(parent);
   return true;
@@ -227,13 +254,22 @@ void NodeTable::release_if_unused(Node& node) {
     const Node::Link link = node.links_.back();
     detach(node, *link.parent, link.name);
   }
-  const auto entry = by_identity_.find(identity_of(node.attributes));
-  if (entry != by_identity_.end() && entry->second == &node)
-    by_identity_.erase(entry);
+  unlist(node);
   const auto index = static_cast<std::uint32_t>(node.id());
   slots_[index].node.reset();
   ++slots_[index].generation;
   free_slots_.push_back(index);
+}
+
+/// Out of the list of those with its qid.path.
+void NodeTable::unlist(Node& node) {
+  const auto entry = by_path_.find(node.qid().path);
+  Node** place = &entry->second;
+  while (*place != &node)
+    place = &(*place)->next_of_path_;
+  *place = node.next_of_path_;
+  if (entry->second == nullptr)
+    by_path_.erase(entry);
 }
 
 }  // namespace fuse9p::fs

@@ -17,6 +17,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -37,11 +38,16 @@ class Node {
   };
 
   NodeId id() const { return id_; }
+  /// st_ino: the server's qid.path, but for the second of two files that share it (an export over
+  /// several file systems) a number of our own: to programs equal numbers are one file.
+  std::uint64_t inode() const { return inode_; }
   const proto::Qid& qid() const { return attributes.qid; }
   bool is_root() const { return id_ == kRootId; }
   bool is_directory() const { return attributes.type() == 0040000; }
   /// A name is gone that the server had for it, and no other is known.
   bool unlinked() const { return links_.empty() && !is_root(); }
+  /// Does the server still have it, as far as we know?
+  bool is_alive() const { return !unlinked() || open_handles > 0; }
   /// The name by which a fid is walked to it. Not for the root, not when unlinked.
   const Link& link() const { return links_.front(); }
   bool has_several_links() const { return links_.size() > 1; }
@@ -61,6 +67,8 @@ class Node {
   using Children = std::unordered_map<std::string_view, Node*>;
 
   NodeId id_ = 0;
+  std::uint64_t inode_ = 0;
+  Node* next_of_path_ = nullptr;  // another one with the same qid.path
   std::uint64_t nlookup_ = 0;
   std::uint32_t pins_ = 0;
   boost::container::small_vector<Link, 1> links_;
@@ -100,15 +108,23 @@ class NodeTable {
   /// Empty if the kernel names a node that it has forgotten: its bug or an attack.
   NodeRef find(NodeId id);
 
+  /// A node that may be the file that the server has under the name, though it is known by other
+  /// names only: their qid.path is the same, which is an inode number without a device. One at a
+  /// time, those in `others` are left out. Empty if there is none, or if the node that is known by
+  /// the name can be it.
+  NodeRef twin_of(const Node& parent, std::string_view name, const Attributes& attributes,
+                  std::span<const NodeId> others);
   /// The node that `name` in `parent` is, going by what the server just said: the one known by that
-  /// name if it is the same file, a hard link's if everything about it agrees, else a new one.
-  /// Takes `attributes` over. Does not count a lookup.
-  NodeRef remember(Node& parent, std::string_view name, const Attributes& attributes);
+  /// name if it can be the same file, else `twin`, else a new one. Does not count a lookup.
+  NodeRef remember(Node& parent, std::string_view name, const Attributes& attributes,
+                   Node* twin = nullptr);
   /// The kernel is about to be told of it once.
   void looked_up(Node& node) { ++node.nlookup_; }
   void forget(NodeId id, std::uint64_t lookups);
 
-  /// Fresh attributes of a known node. False, and nothing changes, if they are another file's.
+  /// What the server says of a known node. False, and nothing changes, if it is another file's: if
+  /// something differs that never changes, or a ctime has gone back. What cannot be told from an
+  /// answer is a new file with the old one's inode number.
   bool update(Node& node, const Attributes& attributes);
 
   void add_link(Node& node, Node& parent, std::string_view name);
@@ -130,30 +146,17 @@ class NodeTable {
     std::unique_ptr<Node> node;
     std::uint32_t generation = 0;
   };
-  struct Identity {
-    std::uint64_t path;
-    std::uint32_t type;
-    bool operator==(const Identity&) const = default;
-  };
-  struct IdentityHash {
-    std::size_t operator()(const Identity& identity) const {
-      return std::hash<std::uint64_t>()(identity.path * 8191 + identity.type);
-    }
-  };
-
   Node& create(const Attributes& attributes);
-  Node* find_hard_link(const Attributes& attributes);
+  std::uint64_t free_inode(std::uint64_t path);
+  void unlist(Node& node);
   void attach(Node& node, Node& parent, std::string_view name);
   bool detach(Node& node, Node& parent, std::string_view name);
   void release_if_unused(Node& node);
-  static Identity identity_of(const Attributes& attributes) {
-    return {attributes.qid.path, attributes.type()};
-  }
 
   std::vector<Slot> slots_;  // slot 0 is not used, slot 1 is the root
   std::vector<std::uint32_t> free_slots_;
-  /// Files with several names, by identity: for hard links only.
-  boost::unordered_flat_map<Identity, Node*, IdentityHash> by_identity_;
+  boost::unordered_flat_map<std::uint64_t, Node*> by_path_;  // the first one, see next_of_path_
+  std::uint64_t invented_inodes_ = 0;
   std::function<void(Node&)> gone_;
   Clock::duration attr_timeout_ = std::chrono::seconds(1);
 };

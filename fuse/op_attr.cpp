@@ -83,7 +83,7 @@ awaitable<void> getattr(Mount& mount, Request& request, fuse_ino_t ino, FileInfo
     if (const error_code error = co_await refresh(mount, request.user(), node))
       co_return request.reply_error(error);
   }
-  request.reply_attr(to_stat(node->attributes), mount.attr_timeout());
+  request.reply_attr(to_stat(*node), mount.attr_timeout());
 }
 
 awaitable<void> setattr(Mount& mount, Request& request, fuse_ino_t ino, struct stat attributes,
@@ -110,7 +110,7 @@ awaitable<void> setattr(Mount& mount, Request& request, fuse_ino_t ino, struct s
       node->attributes.size = changes.size;
     node->fresh_until = {};
   }
-  request.reply_attr(to_stat(node->attributes), error ? 0 : mount.attr_timeout());
+  request.reply_attr(to_stat(*node), error ? 0 : mount.attr_timeout());
 }
 
 }  // namespace fuse9p::fs

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "fuse/attr.hpp"
+#include "fuse/identity.hpp"
 #include "fuse/operations.hpp"
 #include "proto/text.hpp"
 #include "src/log.hpp"
@@ -51,7 +52,7 @@ awaitable<error_code> read_chunk(Mount& mount, DirectoryHandle& directory) {
     auto entry = std::make_shared<Entry>();
     entry->name = dirent.name;
     entry->cookie = dirent.offset;
-    entry->inode = inode_of(dirent.qid);
+    entry->qid = dirent.qid;
     entry->type = dirent.type;
     directory.entries.push_back(std::move(entry));
   };
@@ -95,20 +96,8 @@ void seek(DirectoryHandle& directory, std::uint64_t offset) {
 // ---- attributes of the entries
 
 awaitable<void> look_up_entry(Mount& mount, Directory directory, std::shared_ptr<Entry> entry) {
-  auto walked = co_await mount.with_directory(
-      directory->node, directory->user,
-      [&](proto::Fid fid) { return mount.client().walk(fid, entry->name); });
-  if (walked) {
-    entry->fid = std::move(walked->fid);
-    const auto attributes = co_await mount.client().getattr(entry->fid.fid());
-    entry->error = attributes.error();
-    if (attributes)
-      entry->attributes = *attributes;
-    if (!mount.fids().has_room())
-      entry->fid.reset();
-  } else {
-    entry->error = walked.error();
-  }
+  entry->found =
+      co_await look_up(mount, directory->user, directory->node, entry->name, KeepFid::if_room);
   entry->state = Entry::State::done;
   --directory->looking_up;
   directory->changed.notify();
@@ -129,15 +118,36 @@ void look_ahead(Mount& mount, const Directory& directory) {
   }
 }
 
-awaitable<void> looked_up(Mount& mount, Directory directory, std::shared_ptr<Entry> entry) {
-  while (!entry->is_dot() && entry->state != Entry::State::done) {
+/// False: cancelled.
+awaitable<bool> looked_up(Mount& mount, Directory directory, std::shared_ptr<Entry> entry) {
+  while (entry->state != Entry::State::done) {
     look_ahead(mount, directory);
     if (const bool woken = co_await directory->changed.wait(); !woken)
-      co_return;
+      co_return false;
   }
+  co_return true;
 }
 
 // ---- the kernel's buffer
+
+/// d_ino: of what is known, the number that stat(2) shows.
+std::uint64_t shown_inode(const Entry& entry, const Node& directory) {
+  const Node* node = directory.child(entry.name);
+  if (entry.name == ".")
+    node = &directory;
+  else if (entry.name == ".." && !directory.unlinked())
+    node = directory.is_root() ? &directory : directory.link().parent;
+  const bool known = node != nullptr && same_object(node->qid(), entry.qid);
+  return known ? to_stat(*node).st_ino : inode_of(entry.qid);
+}
+
+/// Did the lookup find nothing, or has the name been removed since?
+bool is_gone(const Entry& entry, const Node& directory) {
+  if (entry.is_dot() || entry.state != Entry::State::done)
+    return false;
+  return entry.found ? directory.child(entry.name) == nullptr
+                     : entry.found.error() == as_error(ENOENT);
+}
 
 /// Collects entries for one reply, and what must be undone if the kernel does not take it.
 class Listing {
@@ -146,33 +156,8 @@ class Listing {
       : mount_(mount), request_(request), bytes_(size) {}
 
   /// False if there is no room for it.
-  bool add(const Entry& entry) {
-    struct stat attributes {};
-    attributes.st_ino = entry.inode;
-    attributes.st_mode = static_cast<mode_t>(entry.type) << 12;  // DT_* to S_IFMT
-    return added(fuse_add_direntry(request_.raw(), room(), left(), entry.name.c_str(), &attributes,
-                                   static_cast<off_t>(entry.cookie)));
-  }
-
-  /// With its attributes, as a lookup: counted if it fits.
-  bool add_plus(Entry& entry, const DirectoryHandle& directory) {
-    fuse_entry_param param{};
-    param.attr.st_ino = entry.inode;
-    param.attr.st_mode = static_cast<mode_t>(entry.type) << 12;
-    const bool known = entry.state == Entry::State::done && !entry.error;
-    // The size does not depend on what is in it: ask before anything is remembered.
-    if (fuse_add_direntry_plus(request_.raw(), nullptr, 0, entry.name.c_str(), &param, 0) > left())
-      return false;
-    if (known) {
-      const NodeRef node = remember(mount_, directory.node, entry.name, entry.attributes);
-      if (entry.fid)
-        mount_.fids().insert(*node, directory.user, std::move(entry.fid));
-      mount_.nodes().looked_up(*node);
-      counted_.push_back(node->id());
-      param = mount_.entry_of(*node);
-    }
-    return added(fuse_add_direntry_plus(request_.raw(), room(), left(), entry.name.c_str(), &param,
-                                        static_cast<off_t>(entry.cookie)));
+  bool add(const Entry& entry, const Node& directory, bool plus) {
+    return plus ? add_plus(entry, directory) : add_name(entry, directory);
   }
 
   bool empty() const { return used_ == 0; }
@@ -185,6 +170,33 @@ class Listing {
   }
 
  private:
+  bool add_name(const Entry& entry, const Node& directory) {
+    const struct stat attributes = attributes_of(entry, directory);
+    return added(fuse_add_direntry(request_.raw(), room(), left(), entry.name.c_str(), &attributes,
+                                   static_cast<off_t>(entry.cookie)));
+  }
+  /// With its attributes, as a lookup: counted if it fits.
+  bool add_plus(const Entry& entry, const Node& directory) {
+    fuse_entry_param param{};
+    // The size does not depend on what is in it: ask before a lookup is counted.
+    if (fuse_add_direntry_plus(request_.raw(), nullptr, 0, entry.name.c_str(), &param, 0) > left())
+      return false;
+    param.attr = attributes_of(entry, directory);
+    if (Node* node = entry.is_dot() || !entry.found ? nullptr : directory.child(entry.name)) {
+      mount_.nodes().looked_up(*node);
+      counted_.push_back(node->id());
+      param = mount_.entry_of(*node);
+    }
+    return added(fuse_add_direntry_plus(request_.raw(), room(), left(), entry.name.c_str(), &param,
+                                        static_cast<off_t>(entry.cookie)));
+  }
+  static struct stat attributes_of(const Entry& entry, const Node& directory) {
+    struct stat attributes {};
+    attributes.st_ino = shown_inode(entry, directory);
+    attributes.st_mode = static_cast<mode_t>(entry.type) << 12;  // DT_* to S_IFMT
+    return attributes;
+  }
+
   char* room() { return bytes_.data() + used_; }
   std::size_t left() const { return bytes_.size() - used_; }
   bool added(std::size_t size) {
@@ -234,15 +246,13 @@ awaitable<void> list(Mount& mount, Request& request, std::size_t size, off_t off
     if (error || directory->entries.empty())
       break;
     const std::shared_ptr<Entry> entry = directory->entries.front();
-    if (plus) {
-      co_await looked_up(mount, directory, entry);
-      if (!entry->is_dot() && entry->state != Entry::State::done) {
+    if (plus && !entry->is_dot()) {
+      if (const bool done = co_await looked_up(mount, directory, entry); !done) {
         error = proto::Error::withdrawn;
         break;
       }
     }
-    const bool vanished = entry->error == as_error(ENOENT);
-    if (!vanished && !(plus ? listing.add_plus(*entry, *directory) : listing.add(*entry)))
+    if (!is_gone(*entry, *directory->node) && !listing.add(*entry, *directory->node, plus))
       break;
     directory->position = entry->cookie;
     directory->entries.pop_front();
@@ -261,6 +271,8 @@ awaitable<void> opendir(Mount& mount, Request& request, fuse_ino_t ino, FileInfo
   auto opened = co_await mount.with_own_fid(node, request.user(), [&](FidHandle fid) {
     return mount.client().open(std::move(fid), kWireDirectory);
   });
+  if (opened && !same_object(opened->qid, node->qid()))
+    co_return request.reply_errno(ESTALE);  // another directory has got the name
   if (!opened)
     co_return request.reply_error(opened.error());
   fuse_file_info reply = *file;

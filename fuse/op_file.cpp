@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "fuse/attr.hpp"
+#include "fuse/identity.hpp"
 #include "fuse/operations.hpp"
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
@@ -93,6 +94,8 @@ awaitable<result<OpenFile>> open_and_refresh(Mount& mount, NodeRef node, FidHand
                 interruptible(mount.client().open(std::move(fid), flags), state));
   if (!opened)
     co_return opened.error();
+  if (!same_object(opened->qid, node->qid()))
+    co_return as_error(ESTALE);  // another file has got the name
   if (!attributes && interrupted(attributes.error())) {
     // Open it is, and perhaps truncated: not to be denied any more. What is cached is not trusted.
     node->cached_content.reset();
@@ -111,6 +114,23 @@ std::optional<std::uint64_t> known_size(const Node& node) {
   if (node.fresh_until <= Clock::now())
     return std::nullopt;
   return node.attributes.size;
+}
+
+/// The node of a file that was just created or, without O_EXCL, perhaps only opened. It is open:
+/// what can't be learnt about it any more is made up, and the kernel is told not to keep it.
+awaitable<NodeRef> created_node(Mount& mount, UserId user, NodeRef directory, std::string name,
+                                const OpenFile& opened, Attributes guess) {
+  guess.qid = opened.qid;
+  const auto attributes = co_await mount.client().getattr(opened.fid.fid());
+  if (attributes && same_object(attributes->qid, opened.qid)) {
+    const auto node =
+        co_await identify(mount, user, directory, name, *attributes, opened.fid.fid());
+    if (node)
+      co_return *node;
+  }
+  NodeRef node = remember(mount, directory, name, guess);
+  node->fresh_until = {};
+  co_return node;
 }
 
 }  // namespace
@@ -172,22 +192,15 @@ awaitable<void> create(Mount& mount, Request& request, fuse_ino_t parent, std::s
     co_return co_await mount.unresolved().settle(change, mark);
   }
   // The file exists and is open: an interrupt from here on is no failure any more.
-  auto attributes = co_await mount.client().getattr(opened->fid.fid());
-  if (!attributes && !interrupted(attributes.error()))
-    co_return request.reply_error(attributes.error());
-  const bool known = attributes.has_value();
-  if (!known) {
-    Attributes guess;
-    guess.qid = opened->qid;
-    guess.mode = permissions | S_IFREG;
-    guess.uid = request.uid();
-    guess.gid = gid;
-    attributes = guess;
-  }
-  const NodeRef node = mount.nodes().remember(*directory, name, *attributes);
+  if ((file->flags & O_EXCL) != 0)
+    forget_name(mount, *directory, name);  // whatever had it has been removed by somebody else
+  Attributes guess;
+  guess.mode = permissions | S_IFREG;
+  guess.uid = request.uid();
+  guess.gid = gid;
+  const NodeRef node =
+      co_await created_node(mount, request.user(), directory, name, *opened, guess);
   directory->fresh_until = {};
-  if (!known)
-    node->fresh_until = {};
   node->cached_content = node->attributes;
   const auto handle = make_handle(mount, request.user(), std::move(*opened), node, file->flags);
   const fuse_file_info reply = open_reply(mount, file, handle, false);

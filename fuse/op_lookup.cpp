@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: MIT
+#include "fuse/identity.hpp"
 #include "fuse/operations.hpp"
 
 #include <cerrno>
 
 namespace fuse9p::fs {
+namespace {
 
-awaitable<result<NodeRef>> look_up(Mount& mount, UserId user, NodeRef parent, std::string name) {
+/// One walk, and what the server says of the file there. ESTALE if another one came in between.
+awaitable<result<NodeRef>> walk_and_ask(Mount& mount, UserId user, NodeRef parent, std::string name,
+                                        KeepFid keep) {
   const auto walk = [&](proto::Fid fid) { return mount.client().walk(fid, name); };
   auto walked = co_await mount.with_directory(parent, user, walk);
   if (!walked && mount.is_out_of_reach(*parent, user, walked.error())) {
@@ -17,17 +21,32 @@ awaitable<result<NodeRef>> look_up(Mount& mount, UserId user, NodeRef parent, st
   const auto attributes = co_await mount.client().getattr(walked->fid.fid());
   if (!attributes)
     co_return attributes.error();
-  const NodeRef node = remember(mount, parent, name, *attributes);
-  mount.fids().insert(*node, user, std::move(walked->fid));
+  if (!same_object(walked->qid, attributes->qid))
+    co_return as_error(ESTALE);
+  auto node =
+      co_await identify(mount, user, parent, std::move(name), *attributes, walked->fid.fid());
+  if (node && (keep == KeepFid::always || mount.fids().has_room()))
+    mount.fids().insert(**node, user, std::move(walked->fid));
   co_return node;
 }
 
-NodeRef remember(Mount& mount, const NodeRef& parent, const std::string& name,
-                 const Attributes& attributes) {
-  NodeRef node = mount.nodes().remember(*parent, name, attributes);
-  if (mount.unresolved().blocks(name_of(parent, name)))
-    node->fresh_until = {};
-  return node;
+}  // namespace
+
+awaitable<result<NodeRef>> look_up(Mount& mount, UserId user, NodeRef parent, std::string name,
+                                   KeepFid keep) {
+  const auto renames = mount.renames().mark();
+  const Node* before = parent->child(name);
+  const NodeId known = before == nullptr ? 0 : before->id();
+  auto found = co_await walk_and_ask(mount, user, parent, name, keep);
+  if (found.has_error() && found.error() == as_error(ESTALE))
+    found = co_await walk_and_ask(mount, user, parent, name, keep);
+  // Gone, unless it is being moved, or was made in the meantime.
+  const Node* now = parent->child(name);
+  if (found.has_error() && found.error() == as_error(ENOENT) && now != nullptr &&
+      now->id() == known && !mount.renames().overlapped(renames) &&
+      !mount.unresolved().blocks(name_of(parent, name)))
+    forget_name(mount, *parent, name);
+  co_return found;
 }
 
 void reply_entry(Mount& mount, Request& request, Node& node) {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "fuse/identity.hpp"
 #include "fuse/operations.hpp"
 
 #include <sys/stat.h>
@@ -25,7 +26,7 @@ awaitable<void> reply_made(Mount& mount, Request& request, NodeRef parent, std::
   guess.mode = mode;
   guess.uid = request.uid();
   guess.gid = request.gid();
-  const NodeRef node = mount.nodes().remember(*parent, name, guess);
+  const NodeRef node = remember(mount, parent, name, guess);
   node->fresh_until = {};
   reply_entry(mount, request, *node);
 }
@@ -49,6 +50,7 @@ awaitable<void> make(Mount& mount, Request& request, fuse_ino_t parent, std::str
     request.reply_error(qid.error());
     co_return co_await mount.unresolved().settle(change, mark);
   }
+  forget_name(mount, *directory, name);  // whatever had it has been removed by somebody else
   co_await reply_made(mount, request, directory, name, *qid, mode);
 }
 
@@ -185,6 +187,7 @@ awaitable<void> rename(Mount& mount, Request& request, fuse_ino_t parent, std::s
   const Change arriving = name_of(to, new_name);
   if (const bool cleared = co_await mount.unresolved().cleared(leaving, arriving); !cleared)
     co_return request.reply_errno(EINTR);
+  const Renames::UnderWay under_way(mount.renames());
   const auto mark = mount.unresolved().mark();
   const auto target = co_await mount.fids().acquire(to, request.user());
   if (!target)

@@ -21,12 +21,11 @@ using FileInfo = std::optional<fuse_file_info>;
 
 // op_lookup.cpp
 awaitable<void> lookup(Mount& mount, Request& request, fuse_ino_t parent, std::string name);
+/// Is the fid that a lookup has made kept in the cache when others would have to go for it?
+enum class KeepFid : std::uint8_t { always, if_room };
 /// The file of that name as the server has it now: walk, getattr, node. Used by what makes names.
-awaitable<result<NodeRef>> look_up(Mount& mount, UserId user, NodeRef parent, std::string name);
-/// What the server says that `name` is, for the node table. As long as a change of the name that
-/// was given up may still land, the kernel is to ask again.
-NodeRef remember(Mount& mount, const NodeRef& parent, const std::string& name,
-                 const Attributes& attributes);
+awaitable<result<NodeRef>> look_up(Mount& mount, UserId user, NodeRef parent, std::string name,
+                                   KeepFid keep = KeepFid::always);
 /// Answers with the entry, and takes the lookup back if the kernel did not want it.
 void reply_entry(Mount& mount, Request& request, Node& node);
 

@@ -11,18 +11,34 @@
 namespace fuse9p::fs {
 namespace {
 
-Attributes file(std::uint64_t path, std::uint64_t nlink = 1) {
+/// As the server said it one after the other: times in order.
+Attributes heard(std::uint32_t mode) {
+  static std::uint64_t moment = 0;
   Attributes out;
+  out.mode = mode;
+  out.asked = ++moment;
+  out.heard = ++moment;
+  out.ctime.tv_sec = static_cast<std::time_t>(moment);
+  return out;
+}
+
+Attributes file(std::uint64_t path, std::uint64_t nlink = 1) {
+  Attributes out = heard(S_IFREG | 0644);
   out.qid = {0, 0, path};
-  out.mode = S_IFREG | 0644;
   out.nlink = nlink;
   return out;
 }
 
 Attributes directory(std::uint64_t path) {
-  Attributes out;
+  Attributes out = heard(S_IFDIR | 0755);
   out.qid = {proto::qid_type::kDir, 0, path};
-  out.mode = S_IFDIR | 0755;
+  return out;
+}
+
+Attributes symlink(std::uint64_t path, std::uint64_t size) {
+  Attributes out = heard(S_IFLNK | 0777);
+  out.qid = {proto::qid_type::kSymlink, 0, path};
+  out.size = size;
   return out;
 }
 
@@ -98,29 +114,157 @@ TEST_F(NodeTableTest, AParentStaysAsLongAsAChildNeedsItToBeWalkedTo) {
   EXPECT_EQ(table_.size(), 1U);
 }
 
-TEST_F(NodeTableTest, TwoNamesOfOneFileAreOneNodeIfEverythingAgrees) {
-  const NodeRef first = look_up(root(), "a", file(2, 2));
-  EXPECT_EQ(look_up(root(), "b", file(2, 2))->id(), first->id());
-  EXPECT_TRUE(first->has_several_links());
+// ---- one inode number, two names
+
+TEST_F(NodeTableTest, AFileWithTheSameInodeMayBeTheSameUnderAnotherName) {
+  const NodeRef a = look_up(root(), "a", file(2, 2));
+  const Attributes said = file(2, 2);
+  const NodeRef twin = table_.twin_of(root(), "b", said, {});
+  ASSERT_TRUE(twin);
+  EXPECT_EQ(twin->id(), a->id());
+  EXPECT_EQ(table_.remember(root(), "b", said, &*twin)->id(), a->id());
+  EXPECT_TRUE(a->has_several_links());
 }
 
-TEST_F(NodeTableTest, EqualInodesWithOneNameEachAreTwoFiles) {
-  const NodeRef first = look_up(root(), "a", file(2, 1));
-  EXPECT_NE(look_up(root(), "b", file(2, 1))->id(), first->id());
+TEST_F(NodeTableTest, TwinsAreOfferedOneByOne) {
+  const NodeRef a = look_up(root(), "a", file(2));
+  const NodeRef b = look_up(root(), "b", file(2));
+  const std::vector<NodeId> one = {a->id()};
+  const std::vector<NodeId> both = {a->id(), b->id()};
+  EXPECT_EQ(table_.twin_of(root(), "c", file(2), one)->id(), b->id());
+  EXPECT_FALSE(table_.twin_of(root(), "c", file(2), both));
 }
 
-TEST_F(NodeTableTest, EqualInodesThatDifferInAnythingElseAreTwoFiles) {
-  const NodeRef first = look_up(root(), "a", file(2, 2));
-  Attributes other = file(2, 2);
-  other.size = 7;
-  EXPECT_NE(look_up(root(), "b", other)->id(), first->id());
+TEST_F(NodeTableTest, WhatIsKnownByTheNameNeedsNoTwin) {
+  look_up(root(), "a", file(2));
+  look_up(root(), "b", file(2));
+  EXPECT_FALSE(table_.twin_of(root(), "b", file(2), {}));
 }
 
-TEST_F(NodeTableTest, AnUnlinkedFileIsNotFoundByItsIdentityAgain) {
+TEST_F(NodeTableTest, WhatHasLostTheNameIsNoTwin) {
+  const NodeRef link = look_up(root(), "a", symlink(2, 5));
+  EXPECT_FALSE(table_.twin_of(root(), "a", symlink(2, 6), {}));
+}
+
+TEST_F(NodeTableTest, AFileThatIsGoneIsNoTwin) {
   const NodeRef node = look_up(root(), "a", file(2, 2));
   table_.unlink(root(), "a");
   EXPECT_TRUE(node->unlinked());
-  EXPECT_NE(look_up(root(), "b", file(2, 2))->id(), node->id());
+  EXPECT_FALSE(table_.twin_of(root(), "b", file(2, 2), {}));
+}
+
+TEST_F(NodeTableTest, AFileThatIsGoneAndOpenMayHaveAnotherName) {
+  const NodeRef node = look_up(root(), "a", file(2, 2));
+  ++node->open_handles;
+  table_.unlink(root(), "a");
+  EXPECT_TRUE(table_.twin_of(root(), "b", file(2, 2), {}));
+  --node->open_handles;
+}
+
+TEST_F(NodeTableTest, TwoFilesThatLiveNeverShowTheSameInodeNumber) {
+  const NodeRef a = look_up(root(), "a", file(2));
+  const NodeRef b = look_up(root(), "b", file(2));
+  const NodeRef c = look_up(root(), "c", directory(2));
+  EXPECT_EQ(a->inode(), 2U);
+  EXPECT_NE(b->inode(), a->inode());
+  EXPECT_NE(c->inode(), a->inode());
+  EXPECT_NE(c->inode(), b->inode());
+}
+
+TEST_F(NodeTableTest, TheInodeNumberOfANodeStaysTheSame) {
+  const NodeRef a = look_up(root(), "a", file(2));
+  const NodeRef b = look_up(root(), "b", file(2));
+  const std::uint64_t number = b->inode();
+  table_.unlink(root(), "a");
+  look_up(root(), "b", file(2));
+  EXPECT_EQ(b->inode(), number);
+}
+
+TEST_F(NodeTableTest, TheInodeNumberOfAFileThatIsGoneIsFreeAgain) {
+  const NodeRef a = look_up(root(), "a", file(2));
+  table_.unlink(root(), "a");
+  EXPECT_EQ(look_up(root(), "b", file(2))->inode(), 2U);
+}
+
+// ---- an inode number used again
+
+struct Sign {
+  const char* name;
+  Attributes before, after;
+};
+void PrintTo(const Sign& sign, std::ostream* out) {
+  *out << sign.name;
+}
+class SignOfAnotherFile : public NodeTableTest, public testing::WithParamInterface<Sign> {};
+
+TEST_P(SignOfAnotherFile, MakesAnotherNode) {
+  const NodeRef old = look_up(root(), "a", GetParam().before);
+  EXPECT_FALSE(table_.update(*old, GetParam().after));
+  EXPECT_NE(look_up(root(), "a", GetParam().after)->id(), old->id());
+  EXPECT_TRUE(old->unlinked());
+}
+
+Attributes device(std::uint64_t number) {
+  Attributes out = heard(S_IFCHR | 0600);
+  out.qid.path = 2;
+  out.rdev = number;
+  return out;
+}
+Attributes of_generation(std::uint64_t number) {
+  Attributes out = file(2);
+  out.generation = number;
+  return out;
+}
+Attributes changed_at(std::time_t seconds) {
+  Attributes out = file(2);
+  out.ctime.tv_sec = seconds;
+  return out;
+}
+INSTANTIATE_TEST_SUITE_P(NodeTable, SignOfAnotherFile,
+                         testing::Values(Sign{"Inode", file(2), file(3)},
+                                         Sign{"Type", file(2), directory(2)},
+                                         Sign{"LengthOfASymlink", symlink(2, 5), symlink(2, 6)},
+                                         Sign{"NumberOfADevice", device(0x101), device(0x102)},
+                                         Sign{"Generation", of_generation(1), of_generation(2)},
+                                         Sign{"ACtimeThatWentBack", changed_at(7), changed_at(6)}),
+                         [](const auto& sign) { return std::string(sign.param.name); });
+
+TEST_F(NodeTableTest, WhatMayChangeIsNoSignOfAnotherFile) {
+  const NodeRef old = look_up(root(), "a", of_generation(1));
+  Attributes said = file(2, 3);  // it does not say its generation
+  said.mode = S_IFREG | 0400;
+  said.size = 99;
+  said.uid = said.gid = 5;
+  EXPECT_EQ(look_up(root(), "a", said)->id(), old->id());
+}
+
+TEST_F(NodeTableTest, AClockThatIsSetBackTakesNoOpenFileAndNoDirectoryAway) {
+  const NodeRef open = look_up(root(), "a", changed_at(7));
+  ++open->open_handles;
+  EXPECT_TRUE(table_.update(*open, changed_at(6)));
+  EXPECT_EQ(open->attributes.ctime.tv_sec, 6);
+  --open->open_handles;
+  const NodeRef d = look_up(root(), "d", directory(3));
+  Attributes said = directory(3);
+  said.ctime.tv_sec = 0;
+  EXPECT_TRUE(table_.update(*d, said));
+}
+
+TEST_F(NodeTableTest, AnAnswerThatWasOvertakenByANewerOneChangesNothing) {
+  Attributes early = file(2);
+  Attributes late = file(2);
+  late.asked = early.asked;  // both under way at once
+  late.size = 7;
+  const NodeRef node = look_up(root(), "a", late);
+  EXPECT_TRUE(table_.update(*node, early));
+  EXPECT_EQ(node->attributes.size, 7U);
+}
+
+TEST_F(NodeTableTest, WhatWasMadeUpIsCorrectedByTheServer) {
+  Attributes guess = device(0);
+  guess.asked = guess.heard = 0;
+  const NodeRef node = look_up(root(), "a", guess);
+  EXPECT_TRUE(table_.update(*node, device(0x102)));
 }
 
 TEST_F(NodeTableTest, AttributesOfAnotherFileNeverUpdateANode) {
@@ -179,8 +323,11 @@ TEST_F(NodeTableTest, RandomHistoriesLeaveNothingBehind) {
       case 0:
       case 1: {
         const std::uint64_t path = 2 + pick(30);
-        told.push_back(
-            look_up(*where, name, path % 3 == 0 ? directory(path) : file(path, 1 + pick(2)))->id());
+        const Attributes said = path % 3 == 0 ? directory(path) : file(path, 1 + pick(2));
+        const NodeRef twin = said.nlink > 1 ? table_.twin_of(*where, name, said, {}) : NodeRef();
+        const NodeRef node = table_.remember(*where, name, said, twin ? &*twin : nullptr);
+        table_.looked_up(*node);
+        told.push_back(node->id());
         break;
       }
       case 2:
