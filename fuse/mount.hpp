@@ -29,10 +29,12 @@ struct MountSettings {
   std::vector<std::string> fuse_options;  ///< each for an -o of its own
   std::chrono::milliseconds attr_timeout{1000}, entry_timeout{1000}, negative_timeout{0};
   std::chrono::milliseconds interrupt_grace{1000};
-  std::chrono::milliseconds page_timeout{0};  ///< of a read through the page cache; 0: none
+  std::chrono::milliseconds flush_timeout{2000};  ///< of callers freed from what goes on
+  std::chrono::milliseconds page_timeout{0};      ///< of a read through the page cache; 0: none
   std::size_t max_fids = 100'000;
   UserPolicy users{};
   bool server_locks = false;        ///< locks are the server's, too; else the kernel's alone
+  bool no_xattr = false;            ///< no extended attributes
   bool direct_io = false;           ///< no page cache for any file
   bool ignore_qid_version = false;  ///< when cached data is validated
 };
@@ -180,7 +182,7 @@ auto Mount::with_own_fid(NodeRef node, UserId user, Use use) -> decltype(use(Fid
   error_code error = fid.error();
   if (fid) {
     auto outcome = co_await use(std::move(*fid));
-    error = outcome.error();
+    error = error_of(outcome);
     if (!is_stale(error) || !cached)
       co_return outcome;
   }

@@ -7,6 +7,7 @@
 // the kernel (nlookup), a coroutine (NodeRef) or a child needs it.
 #pragma once
 
+#include "fuse/absent_xattrs.hpp"
 #include "src/attributes.hpp"
 
 #include <boost/container/small_vector.hpp>
@@ -57,6 +58,7 @@ class Node {
   Clock::time_point fresh_until;  ///< of `attributes`
   /// What the file was like when the pages that the kernel caches were read.
   std::optional<Attributes> cached_content;
+  AbsentXattrs absent_xattrs;
   std::uint32_t open_handles = 0;
   /// Changes when a name on the way to it does: a server that goes by path has lost older fids.
   std::uint32_t path_epoch = 0;

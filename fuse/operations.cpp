@@ -100,6 +100,17 @@ void on_write(fuse_req_t request, fuse_ino_t ino, const char* data, std::size_t 
   start<"write", write, By::handle>(request, ino, std::move(kept), offset, keep(file));
 }
 
+void on_setxattr(fuse_req_t request, fuse_ino_t ino, const char* name, const char* value,
+                 std::size_t size, int flags) {
+  proto::ConstBuffer kept = mount_of(request).device().take(value, size);
+  if (!kept.owner) {
+    log::warn("setxattr refused: too much data is waiting for the server");
+    fuse_reply_err(request, EAGAIN);
+    return;
+  }
+  start<"setxattr", setxattr, By::file>(request, ino, keep(name), std::move(kept), flags);
+}
+
 void on_init(void* userdata, fuse_conn_info* connection) {
   static_cast<Mount*>(userdata)->negotiate(*connection);
 }
@@ -144,6 +155,10 @@ fuse_lowlevel_ops make_operations() {
   table.readdirplus = run<"readdirplus", readdirplus, By::handle>;
   table.releasedir = run<"releasedir", releasedir, By::handle>;
   table.fsyncdir = run<"fsyncdir", fsyncdir, By::handle>;
+  table.setxattr = on_setxattr;
+  table.getxattr = run<"getxattr", getxattr>;
+  table.listxattr = run<"listxattr", listxattr>;
+  table.removexattr = run<"removexattr", removexattr>;
   table.statfs = run<"statfs", statfs>;
   table.flush = run<"flush", flush, By::handle>;
   table.getlk = run<"getlk", getlk, By::handle>;

@@ -2,7 +2,7 @@
 // The operations of a mount: one coroutine per FUSE request that waits for the server, each reading
 // top-down like the 9P conversation that it is. They stand in op_<family>.cpp. What is absent from
 // the table is answered by libfuse with ENOSYS, from which the kernel makes what programs expect:
-// EOPNOTSUPP for xattrs and fallocate, ENOTTY for ioctl, its own copying.
+// EOPNOTSUPP for fallocate, ENOTTY for ioctl, its own copying.
 #pragma once
 
 #include "fuse/mount.hpp"
@@ -84,6 +84,14 @@ awaitable<void> readdirplus(Mount& mount, Request& request, fuse_ino_t ino, std:
 awaitable<void> releasedir(Mount& mount, Request& request, fuse_ino_t ino, FileInfo file);
 awaitable<void> fsyncdir(Mount& mount, Request& request, fuse_ino_t ino, int datasync,
                          FileInfo file);
+
+// op_xattr.cpp
+awaitable<void> setxattr(Mount& mount, Request& request, fuse_ino_t ino, std::string name,
+                         proto::ConstBuffer value, int flags);
+awaitable<void> getxattr(Mount& mount, Request& request, fuse_ino_t ino, std::string name,
+                         std::size_t room);
+awaitable<void> listxattr(Mount& mount, Request& request, fuse_ino_t ino, std::size_t room);
+awaitable<void> removexattr(Mount& mount, Request& request, fuse_ino_t ino, std::string name);
 
 // op_statfs.cpp
 awaitable<void> statfs(Mount& mount, Request& request, fuse_ino_t ino);

@@ -58,9 +58,28 @@ void Request::interrupted() {
   const auto now = std::chrono::steady_clock::now();
   if (now >= started_ + patience_ || fatal_signal_pending(context_.pid)) {
     log::debug("FUSE #{} interrupted: it is given up", number_);
-    return cancel_.emit(asio::cancellation_type::total);
+    cancel_.emit(asio::cancellation_type::total);
+    return free_later();
   }
   check_again();
+}
+
+void Request::free_after(std::chrono::milliseconds limit, std::function<void()> freed) {
+  free_after_ = limit;
+  freed_ = std::move(freed);
+}
+
+void Request::free_later() {
+  if (!freed_)
+    return;
+  limit_ = std::make_unique<asio::steady_timer>(io_, free_after_);
+  limit_->async_wait([weak = weak_from_this()](const error_code& error) {
+    const auto alive = weak.lock();
+    if (error || !alive || alive->replied())
+      return;
+    alive->reply_errno(EINTR);
+    alive->freed_();
+  });
 }
 
 void Request::check_again() {
@@ -142,6 +161,11 @@ void Request::reply_attr(const struct stat& attributes, double timeout) {
 void Request::reply_readlink(const std::string& target) {
   trace(0);
   fuse_reply_readlink(take(), target.c_str());
+}
+
+void Request::reply_xattr_size(std::size_t bytes) {
+  trace(0);
+  fuse_reply_xattr(take(), bytes);
 }
 
 void Request::reply_written(std::size_t bytes) {

@@ -15,6 +15,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -36,6 +37,10 @@ class Request : public std::enable_shared_from_this<Request> {
   boost::asio::cancellation_slot slot() { return cancel_.slot(); }
   /// Patience::grace is the default.
   void be_brief() { patience_ = kBriefPatience; }
+  /// For work that, once begun, goes on to its end whoever waits for it: where an interrupt has not
+  /// ended it within `limit`, the caller gets EINTR all the same. `freed` is called then; the
+  /// operation, when it is done, finds replied().
+  void free_after(std::chrono::milliseconds limit, std::function<void()> freed);
   /// Bounds the wait for the server: beyond it the request is given up, and the answer is EIO.
   void give_up_after(std::chrono::milliseconds limit);
 
@@ -57,6 +62,7 @@ class Request : public std::enable_shared_from_this<Request> {
   bool reply_data(std::span<const std::byte> data);
   void reply_attr(const struct stat& attributes, double timeout);
   void reply_readlink(const std::string& target);
+  void reply_xattr_size(std::size_t bytes);
   void reply_written(std::size_t bytes);
   void reply_lock(const struct flock& lock);
   void reply_statfs(const struct statvfs& statistics);
@@ -69,6 +75,7 @@ class Request : public std::enable_shared_from_this<Request> {
   static void on_interrupt(fuse_req_t request, void* self);
   void interrupted();
   void check_again();
+  void free_later();
   fuse_req_t take();
   void trace(int number) const;
 
@@ -82,6 +89,8 @@ class Request : public std::enable_shared_from_this<Request> {
   boost::asio::cancellation_signal cancel_;
   std::unique_ptr<boost::asio::steady_timer> timer_;  // only once a signal came
   std::unique_ptr<boost::asio::steady_timer> limit_;
+  std::chrono::milliseconds free_after_{};
+  std::function<void()> freed_;  // none: interrupts end the work
   bool given_up_ = false;
 };
 

@@ -16,6 +16,7 @@ bool overlap(const Change& one, const Change& other) {
     case Change::What::bytes:
       return one.begin < other.end && other.begin < one.end;
     case Change::What::name:
+    case Change::What::xattr:
       return one.name == other.name;
     case Change::What::attributes:
       return true;
@@ -47,10 +48,9 @@ awaitable<void> Unresolved::settle(const Change& one, const Change& other, Fates
     co_return;
   // The interrupt that brought us here has had its effect: the caller has gone.
   co_await boost::asio::this_coro::reset_cancellation_state(boost::asio::disable_cancellation());
-  const auto ours = changes_.insert(changes_.end(), Changes{one, other});
+  const auto ours = add(one, other);
   co_await fates_.known_since(mark);
-  changes_.erase(ours);
-  changed_.notify();
+  remove(ours);
 }
 
 }  // namespace fuse9p::fs

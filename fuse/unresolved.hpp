@@ -17,12 +17,12 @@ namespace fuse9p::fs {
 
 /// What an operation is about to change.
 struct Change {
-  enum class What : std::uint8_t { bytes, name, attributes };
+  enum class What : std::uint8_t { bytes, name, attributes, xattr };
   NodeRef node;  ///< the file; of a name the directory
   What what{};
   std::uint64_t begin = 0;  ///< of bytes
   std::uint64_t end = std::numeric_limits<std::uint64_t>::max();
-  std::string name{};
+  std::string name{};  ///< of a name, and of an extended attribute
 };
 
 inline Change bytes_of(NodeRef node, std::uint64_t begin, std::uint64_t end) {
@@ -35,12 +35,19 @@ inline Change size_of(NodeRef node) {
 inline Change attributes_of(NodeRef node) {
   return {.node = std::move(node), .what = Change::What::attributes};
 }
+inline Change xattr_of(NodeRef node, std::string name) {
+  return {.node = std::move(node), .what = Change::What::xattr, .name = std::move(name)};
+}
 inline Change name_of(NodeRef directory, std::string name) {
   return {.node = std::move(directory), .what = Change::What::name, .name = std::move(name)};
 }
 
 /// A Change is the caller's until the coroutine that it was given to returns.
 class Unresolved {
+  struct Changes {
+    Change one, other;
+  };
+
  public:
   Unresolved(boost::asio::io_context& io, Fates& fates) : fates_(fates), changed_(io) {}
 
@@ -60,15 +67,33 @@ class Unresolved {
   }
   awaitable<void> settle(const Change& one, const Change& other, Fates::Mark mark);
 
+  /// A change that goes on though its caller has gone: others wait as long as this lives.
+  class Hold {
+   public:
+    Hold(Unresolved& owner, const Change& change)
+        : owner_(owner), ours_(owner.add(change, change)) {}
+    Hold(const Hold&) = delete;
+    Hold& operator=(const Hold&) = delete;
+    ~Hold() { owner_.remove(ours_); }
+
+   private:
+    Unresolved& owner_;
+    std::list<Changes>::iterator ours_;
+  };
+
   /// Operations that have ended like that.
   std::size_t size() const { return changes_.size(); }
   /// Coroutines that wait in cleared().
   std::size_t waiting() const { return waiting_; }
 
  private:
-  struct Changes {
-    Change one, other;
-  };
+  std::list<Changes>::iterator add(const Change& one, const Change& other) {
+    return changes_.insert(changes_.end(), Changes{one, other});
+  }
+  void remove(std::list<Changes>::iterator change) {
+    changes_.erase(change);
+    changed_.notify();
+  }
 
   Fates& fates_;
   std::list<Changes> changes_;

@@ -116,10 +116,12 @@ class Program {
                                .entry_timeout = options_.entry_timeout,
                                .negative_timeout = options_.negative_timeout,
                                .interrupt_grace = options_.interrupt_grace,
+                               .flush_timeout = options_.flush_timeout,
                                .page_timeout = options_.page_timeout,
                                .max_fids = options_.maxfids,
                                .users = users(),
                                .server_locks = options_.server_locks,
+                               .no_xattr = options_.no_xattr,
                                .direct_io = options_.direct_io,
                                .ignore_qid_version = options_.ignore_qid_version};
     mount_.emplace(

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -236,8 +237,44 @@ class Performer {
     return result(::utimensat(at(), w[1].c_str(), both, AT_SYMLINK_NOFOLLOW));
   }
   std::string truncate(const Words& w) {
-    const std::string path = "/proc/self/fd/" + std::to_string(at()) + '/' + w[1];
-    return result(::truncate(path.c_str(), std::stol(w[2])));
+    return result(::truncate(path(w).c_str(), std::stol(w[2])));
+  }
+  // ---- extended attributes
+  std::string path(const Words& w) const {
+    return "/proc/self/fd/" + std::to_string(at()) + '/' + w.at(1);
+  }
+  std::string setxattr(const Words& w) {
+    const std::string value = text_of(w[3]);
+    const int flags = w.size() < 5 ? 0 : w[4] == "create" ? XATTR_CREATE : XATTR_REPLACE;
+    return result(::lsetxattr(path(w).c_str(), w[2].c_str(), value.data(), value.size(), flags));
+  }
+  std::string getxattr(const Words& w) {
+    std::string value(w.size() > 3 ? std::stoul(w[3]) : 65536, '\0');
+    const ssize_t size = ::lgetxattr(path(w).c_str(), w[2].c_str(),
+                                     value.empty() ? nullptr : value.data(), value.size());
+    return value.empty() ? counted(size) : received(value, size);
+  }
+  std::string removexattr(const Words& w) {
+    return result(::lremovexattr(path(w).c_str(), w[2].c_str()));
+  }
+  std::string listxattr(const Words& w) {
+    std::string list(w.size() > 2 ? std::stoul(w[2]) : 65536, '\0');
+    const ssize_t size =
+        ::llistxattr(path(w).c_str(), list.empty() ? nullptr : list.data(), list.size());
+    if (list.empty() || size < 0)
+      return counted(size);
+    return sorted(std::string_view(list).substr(0, static_cast<std::size_t>(size)));
+  }
+  /// Names with a NUL behind each.
+  static std::string sorted(std::string_view list) {
+    std::vector<std::string> found;
+    for (std::size_t end = 0; (end = list.find('\0')) != list.npos; list.remove_prefix(end + 1))
+      found.emplace_back(list.substr(0, end));
+    std::ranges::sort(found);
+    std::string text = std::to_string(found.size());
+    for (const std::string& name : found)
+      text += ' ' + shown(name);
+    return text + (list.empty() ? "" : " and no end");
   }
   std::string umask(const Words& w) {
     ::umask(mode_of(w[1]));
@@ -373,6 +410,10 @@ const std::map<std::string, Performer::Call> Performer::kCalls = {
     {"chown", &Performer::chown},
     {"utimens", &Performer::utimens},
     {"truncate", &Performer::truncate},
+    {"setxattr", &Performer::setxattr},
+    {"getxattr", &Performer::getxattr},
+    {"removexattr", &Performer::removexattr},
+    {"listxattr", &Performer::listxattr},
     {"umask", &Performer::umask},
     {"put", &Performer::put},
     {"cat", &Performer::cat},

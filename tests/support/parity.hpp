@@ -11,6 +11,8 @@
 //     mknod PATH TYPE MODE     stat PATH (lstat)   ls PATH
 //     times PATH               followed PATH (stat)                umask MODE
 //     exchange OLD NEW and noreplace OLD NEW (renameat2)
+//     setxattr PATH NAME TEXT [create|replace]     getxattr PATH NAME [ROOM]
+//     removexattr PATH NAME                        listxattr PATH [ROOM] (all of a link itself)
 //
 //     open H PATH FLAGS [MODE]     from then on H is that descriptor; FLAGS as in C, joined by |
 //     close H     read H SIZE      pread H SIZE OFFSET     write H TEXT     pwrite H TEXT OFFSET
