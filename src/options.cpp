@@ -110,6 +110,17 @@ std::string seconds_text(milliseconds time) {
   return std::to_string(tenths / 10) + fraction;
 }
 
+/// As libfuse takes its lists apart.
+std::string escaped(std::string_view value) {
+  std::string result;
+  for (const char c : value) {
+    if (c == ',' || c == '\\')
+      result += '\\';
+    result += c;
+  }
+  return result;
+}
+
 // Setters: what the table points to. They throw UsageError with what was expected, and no more.
 
 /// A string as template argument, so that a setter can know the name of its option.
@@ -140,6 +151,14 @@ void set_flag(Options& options, std::string_view) {
 template <Word name>
 void pass_on(Options& options, std::string_view) {
   options.fuse_options.push_back(name.str());
+}
+
+/// Quotes that kept a comma in the list together have to keep it in the kernel's list, too.
+template <Word name>
+void pass_value_on(Options& options, std::string_view value) {
+  const bool quotes = value.find(',') != std::string_view::npos;
+  const std::string text = quotes ? "\"" + std::string(value) + "\"" : std::string(value);
+  options.fuse_options.push_back(name.str() + "=" + escaped(text));
 }
 
 template <Word name, bool Options::*member, bool value = true>
@@ -317,7 +336,8 @@ using enum OptionType;
 constexpr std::array kTable = std::to_array<OptionSpec>({
     {"-o", text, "OPTIONS", "",
      "Options of the groups below, separated by commas; \\, is a comma "
-     "within a value. May be repeated; the last value of an option counts.",
+     "within a value, and so is one in name=\"VALUE\". May be repeated; the last value of an "
+     "option counts.",
      kProgram, ignore},
     {"-f", flag, "", "", "Stay in the foreground and log to standard error.", kProgram,
      set_flag<&Options::foreground>},
@@ -444,6 +464,14 @@ constexpr std::array kTable = std::to_array<OptionSpec>({
     {"atime", flag, "", "", "Passed on; the server keeps access times.", kMount, pass_on<"atime">},
     {"noatime", flag, "", "", "Passed on; the server keeps access times.", kMount,
      pass_on<"noatime">},
+    {"context", text, "LABEL", "", "SELinux: passed on to the kernel.", kMount,
+     pass_value_on<"context">},
+    {"fscontext", text, "LABEL", "", "SELinux: passed on to the kernel.", kMount,
+     pass_value_on<"fscontext">},
+    {"defcontext", text, "LABEL", "", "SELinux: passed on to the kernel.", kMount,
+     pass_value_on<"defcontext">},
+    {"rootcontext", text, "LABEL", "", "SELinux: passed on to the kernel.", kMount,
+     pass_value_on<"rootcontext">},
 
     {"diratime", flag, "", "", "The server keeps access times.", kIgnored, ignore},
     {"nodiratime", flag, "", "", "The server keeps access times.", kIgnored, ignore},
@@ -451,6 +479,11 @@ constexpr std::array kTable = std::to_array<OptionSpec>({
     {"norelatime", flag, "", "", "The server keeps access times.", kIgnored, ignore},
     {"strictatime", flag, "", "", "The server keeps access times.", kIgnored,
      ignore_with_note<"strictatime: ignored, the server keeps access times">},
+    {"nostrictatime", flag, "", "", "The server keeps access times.", kIgnored, ignore},
+    {"lazytime", flag, "", "", "The server keeps all times.", kIgnored, ignore},
+    {"nolazytime", flag, "", "", "The server keeps all times.", kIgnored, ignore},
+    {"iversion", flag, "", "", "The server counts changes, or doesn't.", kIgnored, ignore},
+    {"noiversion", flag, "", "", "The server counts changes, or doesn't.", kIgnored, ignore},
     {"mand", flag, "", "", "Linux has no mandatory locks any more.", kIgnored,
      ignore_with_note<"mand: ignored, Linux has no mandatory locks any more">},
     {"nomand", flag, "", "", "Linux has no mandatory locks any more.", kIgnored, ignore},
@@ -462,18 +495,35 @@ constexpr std::array kTable = std::to_array<OptionSpec>({
      set_locktimeout},
     {"max_read", size, "SIZE", "", "msize bounds what one message carries.", kIgnored,
      set_max_read},
+    {"uid", text, "ID", "", "Files belong to whom the server says.", kIgnored,
+     ignore_with_note<"uid: ignored, files belong to whom the server says">},
+    {"gid", text, "ID", "", "Files belong to whom the server says.", kIgnored,
+     ignore_with_note<"gid: ignored, files belong to whom the server says">},
+    {"user_id", uint, "UINT", "", "As /proc/mounts has it: the user who mounted.", kIgnored,
+     ignore},
+    {"group_id", uint, "UINT", "", "As /proc/mounts has it: the group of the same.", kIgnored,
+     ignore},
+    {"nonempty", flag, "", "", "Old FUSE's word for what is the default.", kIgnored, ignore},
+    {"silent", flag, "", "", "For the kernel's log.", kIgnored, ignore},
+    {"loud", flag, "", "", "For the kernel's log.", kIgnored, ignore},
     {"_netdev", flag, "", "", "For mount(8) and systemd.", kIgnored, ignore},
     {"nofail", flag, "", "", "For mount(8) and systemd.", kIgnored, ignore},
+    {"bootwait", flag, "", "", "For mountall(8).", kIgnored, ignore},
     {"nobootwait", flag, "", "", "For mountall(8).", kIgnored, ignore},
     {"auto", flag, "", "", "For mount(8).", kIgnored, ignore},
     {"noauto", flag, "", "", "For mount(8).", kIgnored, ignore},
     {"defaults", flag, "", "", "For mount(8).", kIgnored, ignore},
     {"user", text, "[NAME]", "", "For mount(8).", kIgnored, ignore},
-    {"users", flag, "", "", "For mount(8).", kIgnored, ignore},
     {"nouser", flag, "", "", "For mount(8).", kIgnored, ignore},
+    {"users", flag, "", "", "For mount(8).", kIgnored, ignore},
+    {"nousers", flag, "", "", "For mount(8).", kIgnored, ignore},
     {"owner", flag, "", "", "For mount(8).", kIgnored, ignore},
+    {"noowner", flag, "", "", "For mount(8).", kIgnored, ignore},
     {"group", flag, "", "", "For mount(8).", kIgnored, ignore},
-    {"comment", text, "TEXT", "", "For mount(8).", kIgnored, ignore},
+    {"nogroup", flag, "", "", "For mount(8).", kIgnored, ignore},
+    {"helper", text, "NAME", "", "For mount(8).", kIgnored, ignore},
+    {"uhelper", text, "NAME", "", "For umount(8).", kIgnored, ignore},
+    {"comment", text, "[TEXT]", "", "For mount(8).", kIgnored, ignore},
     {"x-*", text, "[TEXT]", "", "For mount(8) and systemd.", kIgnored, ignore},
     {"X-*", text, "[TEXT]", "", "For mount(8).", kIgnored, ignore},
 });
@@ -578,18 +628,35 @@ void apply_item(Options& options, std::string_view item) {
   apply(options, *option, has_value ? item.substr(equals + 1) : "", item);
 }
 
-/// Commas part the items; behind a backslash a comma or backslash stands for itself.
+/// A backslash takes the meaning from a comma or from another one.
+bool is_escape(std::string_view list, std::size_t at) {
+  return list[at] == '\\' && at + 1 < list.size() && (list[at + 1] == ',' || list[at + 1] == '\\');
+}
+
+/// As mount(8) has it: name="a,b". Where the value ends, or npos if no quoted one begins here,
+/// behind `item`.
+std::size_t end_of_quotes(std::string_view list, std::size_t at, std::string_view item) {
+  if (list[at] != '"' || item.empty() || item.find('=') != item.size() - 1)
+    return std::string_view::npos;
+  const auto end = list.find('"', at + 1);
+  const bool closes = end + 1 == list.size() || (end < list.size() && list[end + 1] == ',');
+  return closes ? end : std::string_view::npos;
+}
+
+/// Commas part the items, unless behind a backslash or in a quoted value.
 std::vector<std::string> split_items(std::string_view list) {
   std::vector<std::string> items(1);
   for (std::size_t i = 0; i < list.size(); ++i) {
-    const bool escapes =
-        list[i] == '\\' && i + 1 < list.size() && (list[i + 1] == ',' || list[i + 1] == '\\');
-    if (escapes)
+    if (const auto end = end_of_quotes(list, i, items.back()); end != std::string_view::npos) {
+      items.back() += list.substr(i + 1, end - i - 1);
+      i = end;
+    } else if (is_escape(list, i)) {
       items.back() += list[++i];
-    else if (list[i] == ',')
+    } else if (list[i] == ',') {
       items.emplace_back();
-    else
+    } else {
       items.back() += list[i];
+    }
   }
   std::erase(items, "");
   return items;
@@ -781,16 +848,6 @@ void resolve_access(Options& options) {
     options.default_permissions = true;
     options.fuse_options.emplace_back("default_permissions");
   }
-}
-
-std::string escaped(std::string_view value) {
-  std::string result;
-  for (const char c : value) {
-    if (c == ',' || c == '\\')
-      result += '\\';
-    result += c;
-  }
-  return result;
 }
 
 void name_mount(Options& options) {

@@ -414,6 +414,18 @@ TEST(Options, CommaBehindABackslashBelongsToTheValue) {
   EXPECT_EQ(parse_list(R"(aname=C:\dir\)").aname, R"(C:\dir\)");
 }
 
+TEST(Options, QuotesKeepAValueTogether) {
+  EXPECT_EQ(parse_list(R"(aname="a,b",uname=c)").aname, "a,b");
+  EXPECT_EQ(parse_list(R"(ro,aname="/a,b")").aname, "/a,b");
+  EXPECT_EQ(parse_list(R"(aname="a\b")").aname, R"(a\b)");
+  EXPECT_EQ(parse_list(R"(aname="")").aname, "");
+  // They are no more than letters where they don't enclose the value.
+  EXPECT_EQ(parse_list(R"(aname=a"b",uname=c)").aname, R"(a"b")");
+  EXPECT_EQ(parse_list(R"(aname="a"b,uname=c)").aname, R"("a"b)");
+  EXPECT_EQ(parse_list(R"(aname=",uname=c)").aname, R"(")");
+  EXPECT_EQ(parse_list(R"(aname=a="b",uname=c)").aname, R"(a="b")");
+}
+
 TEST(Options, EmptyItemsAreSkipped) {
   EXPECT_TRUE(parse_list(",,ro,,").read_only);
   EXPECT_FALSE(parse_list("").read_only);
@@ -647,6 +659,14 @@ TEST(Options, MountFlagsReachFuseInTheirOrder) {
               ElementsAre("allow_root", "default_permissions", "fsname=host", "subtype=fuse9p"));
 }
 
+TEST(Options, LabelsReachTheKernelAsTheyWere) {
+  const Options options =
+      parse_list(R"(context="system_u:object_r:tmp_t:s0:c1,c2",rootcontext=a:b)");
+  EXPECT_THAT(options.fuse_options,
+              ElementsAre(R"(context="system_u:object_r:tmp_t:s0:c1\,c2")", "rootcontext=a:b",
+                          "fsname=host", "subtype=fuse9p"));
+}
+
 TEST(Options, AllowRootAndAllowOtherExcludeEachOther) {
   for (const std::string list : {"allow_root,allow_other", "allow_other,allow_root"})
     EXPECT_EQ(list_error(list), "option allow_root: conflicts with allow_other");
@@ -660,16 +680,23 @@ TEST(Options, NamesForFuseAreEscapedAsItsParserReadsThem) {
 TEST(Options, WhatOnlyMountActsUponIsIgnoredSilently) {
   for (const std::string item : {"_netdev",
                                  "nofail",
+                                 "bootwait",
                                  "nobootwait",
                                  "auto",
                                  "noauto",
                                  "defaults",
                                  "user",
                                  "user=glenda",
-                                 "users",
                                  "nouser",
+                                 "users",
+                                 "nousers",
                                  "owner",
+                                 "noowner",
                                  "group",
+                                 "nogroup",
+                                 "helper=x",
+                                 "uhelper=x",
+                                 "comment",
                                  "comment=a b",
                                  "x-systemd.automount",
                                  "x-systemd.idle-timeout=60",
@@ -680,6 +707,16 @@ TEST(Options, WhatOnlyMountActsUponIsIgnoredSilently) {
                                  "nodiratime",
                                  "relatime",
                                  "norelatime",
+                                 "nostrictatime",
+                                 "lazytime",
+                                 "nolazytime",
+                                 "iversion",
+                                 "noiversion",
+                                 "user_id=0",
+                                 "group_id=0",
+                                 "nonempty",
+                                 "silent",
+                                 "loud",
                                  "nomand"}) {
     Options expected = parse_list("");
     EXPECT_EQ(parse_list(item), expected) << item;
@@ -704,6 +741,8 @@ TEST(Options, OptionThatDoesNotDoWhatItSaysLeavesANote) {
       {"locktimeout=30", "locktimeout: ignored"},
       {"max_read=128k", "max_read: ignored, msize bounds what one message carries"},
       {"strictatime", "strictatime: ignored, the server keeps access times"},
+      {"uid=1000", "uid: ignored, files belong to whom the server says"},
+      {"gid=users", "gid: ignored, files belong to whom the server says"},
       {"mand", "mand: ignored, Linux has no mandatory locks any more"},
   };
   for (const auto& [item, note] : notes)
