@@ -2,6 +2,7 @@
 #include "fuse/mount.hpp"
 
 #include "fuse/attr.hpp"
+#include "fuse/fusermount.hpp"
 #include "fuse/operations.hpp"
 #include "src/log.hpp"
 
@@ -127,11 +128,14 @@ struct Mount::Session {
     unmount();
     fuse_session_destroy(handle);
   }
-  void mount(const std::string& mountpoint) {
-    if (fuse_session_mount(handle, mountpoint.c_str()) != 0)
-      throw MountError(mountpoint + ": " +
-                       (last_libfuse_message().empty() ? "fusermount3 refused it, see above"
-                                                       : last_libfuse_message()));
+  void mount(const MountSettings& settings) {
+    const std::string& mountpoint = settings.mountpoint;
+    FusermountWords fusermount;
+    const int failed = fuse_session_mount(handle, mountpoint.c_str());
+    const std::string said = fusermount.end();
+    if (failed != 0)
+      throw MountError(mountpoint + ": " + (said.empty() ? last_libfuse_message() : said) +
+                       advice_for_users(mountpoint, settings.allows_others));
     mounted = true;
     const fuse_custom_io io{.writev = write_reply,
                             .read = read_request,
@@ -165,7 +169,7 @@ Mount::Mount(asio::io_context& io, Client& client, const Attributes& root, Mount
   fuse_set_log_func(log_libfuse);
   session_ = std::make_unique<Session>(*this, settings_.fuse_options);
   check_type(settings_.mountpoint, root);
-  session_->mount(settings_.mountpoint);
+  session_->mount(settings_);
   device_ = std::make_unique<Device>(io_, session_->handle, events_.unmounted);
   device_->start();
 }

@@ -27,6 +27,7 @@ namespace fuse9p::fs {
 struct MountSettings {
   std::string mountpoint;                 ///< absolute
   std::vector<std::string> fuse_options;  ///< each for an -o of its own
+  bool allows_others = false;             ///< allow_other or allow_root is among them
   std::chrono::milliseconds attr_timeout{1000}, entry_timeout{1000}, negative_timeout{0};
   std::chrono::milliseconds interrupt_grace{1000};
   std::chrono::milliseconds flush_timeout{2000};  ///< of callers freed from what goes on

@@ -112,6 +112,7 @@ class Program {
   void mount() {
     fs::MountSettings settings{.mountpoint = options_.mountpoint,
                                .fuse_options = options_.fuse_options,
+                               .allows_others = options_.allow_other || options_.allow_root,
                                .attr_timeout = options_.attr_timeout,
                                .entry_timeout = options_.entry_timeout,
                                .negative_timeout = options_.negative_timeout,

@@ -33,6 +33,20 @@ int time_limit() {
   return given != nullptr ? std::atoi(given) : 240;
 }
 
+/// The kernel writes blanks and backslashes as three octal digits behind a backslash.
+std::string unescaped(const std::string& field) {
+  std::string text;
+  for (std::size_t i = 0; i < field.size(); ++i) {
+    if (field[i] == '\\' && i + 3 < field.size()) {
+      text += static_cast<char>(std::stoi(field.substr(i + 1, 3), nullptr, 8));
+      i += 3;
+    } else {
+      text += field[i];
+    }
+  }
+  return text;
+}
+
 /// Mount points at or below `path`, the innermost first.
 std::vector<std::string> mount_points(const fs::path& path) {
   std::vector<std::string> found;
@@ -41,6 +55,7 @@ std::vector<std::string> mount_points(const fs::path& path) {
     std::istringstream fields(line);
     std::string id, parent, device, root, point;
     fields >> id >> parent >> device >> root >> point;
+    point = unescaped(point);
     if (point == path || point.starts_with(path.string() + "/"))
       found.push_back(point);
   }
