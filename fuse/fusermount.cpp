@@ -2,8 +2,10 @@
 #include "fuse/fusermount.hpp"
 
 #include <fcntl.h>
+#include <spawn.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
@@ -128,6 +130,22 @@ std::string advice_for_users(const std::string& mountpoint, bool allows_others) 
   if (allows_others && !others_are_allowed())
     return "; leave allow_other out or, as root, add the line user_allow_other to /etc/fuse.conf";
   return "";
+}
+
+bool fusermount_unmount(const std::string& path) {
+  std::array<std::string, 6> words{kProgram, "-u", "-z", "-q", "--", path};
+  std::array<char*, words.size() + 1> arguments{};
+  for (std::size_t i = 0; i < words.size(); ++i)
+    arguments[i] = words[i].data();
+  pid_t child = 0;
+  if (::posix_spawnp(&child, kProgram, nullptr, nullptr, arguments.data(), environ) != 0)
+    return false;
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0) {
+    if (errno != EINTR)
+      return false;
+  }
+  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
 }  // namespace fuse9p::fs

@@ -28,4 +28,7 @@ class FusermountWords {
 /// be put behind the reason. Empty if nothing is known.
 std::string advice_for_users(const std::string& mountpoint, bool allows_others);
 
+/// Unmounts lazily what this user has mounted. False if fusermount3 refuses or is missing.
+bool fusermount_unmount(const std::string& path);
+
 }  // namespace fuse9p::fs

@@ -13,6 +13,8 @@
 #include <fuse_lowlevel.h>
 
 #include <linux/fuse.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -22,7 +24,6 @@
 #include <cstring>
 #include <fstream>
 #include <new>
-#include <sstream>
 
 namespace fuse9p::fs {
 
@@ -32,18 +33,6 @@ namespace {
 
 /// The kernel reads 128 KiB ahead by default; 4 MiB hide 10 ms of round trip at 400 MB/s.
 constexpr int kReadAheadKiB = 4096;
-
-/// A path as /proc/self/mountinfo writes it.
-std::string escaped(const std::string& path) {
-  std::string out;
-  for (const char c : path) {
-    if (c == ' ' || c == '\t' || c == '\n' || c == '\\')
-      out += fmt::format("\\{:03o}", static_cast<unsigned char>(c));
-    else
-      out += c;
-  }
-  return out;
-}
 
 /// What libfuse says goes to our log, and is kept to explain a mount that failed.
 std::string& last_libfuse_message() {
@@ -87,6 +76,8 @@ ssize_t read_request(int fd, void* buffer, std::size_t size, void*) {
 /// The kernel takes the root's type from the mount point, and would never believe another one.
 void check_type(const std::string& mountpoint, const Attributes& root) {
   struct stat found {};
+  if (passed_descriptor(mountpoint))
+    return;
   if (::stat(mountpoint.c_str(), &found) == 0 && (found.st_mode & S_IFMT) != root.type())
     throw MountError(mountpoint + (S_ISDIR(found.st_mode)
                                        ? ": is a directory, but the server's tree is a file"
@@ -137,6 +128,8 @@ struct Mount::Session {
       throw MountError(mountpoint + ": " + (said.empty() ? last_libfuse_message() : said) +
                        advice_for_users(mountpoint, settings.allows_others));
     mounted = true;
+    if (settings.no_symfollow)
+      remount_only_here(mountpoint, mount_flags(settings.fuse_options) | MS_NOSYMFOLLOW);
     const fuse_custom_io io{.writev = write_reply,
                             .read = read_request,
                             .splice_receive = nullptr,
@@ -213,19 +206,8 @@ void Mount::negotiate(fuse_conn_info& connection) {
 /// The kernel lets us ask for at most 128 KiB; root may set more on the mount's own bdi.
 void Mount::raise_read_ahead() const {
   // The device number of the mount, without a stat(2) that would ask ourselves.
-  std::ifstream mounts("/proc/self/mountinfo");
-  std::string line;
-  std::string device;
-  while (std::getline(mounts, line)) {
-    std::istringstream fields(line);
-    std::string id, parent, numbers, root, point;
-    fields >> id >> parent >> numbers >> root >> point;
-    if (point == escaped(settings_.mountpoint))
-      device = numbers;  // the last one is on top
-  }
-  if (device.empty())
-    return;
-  std::ofstream("/sys/class/bdi/" + device + "/read_ahead_kb") << kReadAheadKiB;
+  if (const auto mount = mounted_on(settings_.mountpoint))
+    std::ofstream("/sys/class/bdi/" + mount->device + "/read_ahead_kb") << kReadAheadKiB;
 }
 
 /// Everything that an operation may throw ends here.

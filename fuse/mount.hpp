@@ -7,6 +7,7 @@
 #include "fuse/fid_cache.hpp"
 #include "fuse/handle_table.hpp"
 #include "fuse/locks.hpp"
+#include "fuse/mount_point.hpp"
 #include "fuse/node_table.hpp"
 #include "fuse/renames.hpp"
 #include "fuse/request.hpp"
@@ -25,9 +26,10 @@
 namespace fuse9p::fs {
 
 struct MountSettings {
-  std::string mountpoint;                 ///< absolute
+  std::string mountpoint;                 ///< absolute and free of links, or a passed_descriptor()
   std::vector<std::string> fuse_options;  ///< each for an -o of its own
   bool allows_others = false;             ///< allow_other or allow_root is among them
+  bool no_symfollow = false;              ///< needs root, for libfuse can't do it
   std::chrono::milliseconds attr_timeout{1000}, entry_timeout{1000}, negative_timeout{0};
   std::chrono::milliseconds interrupt_grace{1000};
   std::chrono::milliseconds flush_timeout{2000};  ///< of callers freed from what goes on
@@ -38,11 +40,6 @@ struct MountSettings {
   bool no_xattr = false;            ///< no extended attributes
   bool direct_io = false;           ///< no page cache for any file
   bool ignore_qid_version = false;  ///< when cached data is validated
-};
-
-/// Thrown by the constructor: what() is one line for a person.
-struct MountError : std::runtime_error {
-  using std::runtime_error::runtime_error;
 };
 
 class Mount {

@@ -15,8 +15,9 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 
+#include <fcntl.h>
 #include <signal.h>
-#include <sys/stat.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -110,9 +111,11 @@ class Program {
   }
 
   void mount() {
+    clear_the_way();
     fs::MountSettings settings{.mountpoint = options_.mountpoint,
                                .fuse_options = options_.fuse_options,
                                .allows_others = options_.allow_other || options_.allow_root,
+                               .no_symfollow = options_.no_symfollow,
                                .attr_timeout = options_.attr_timeout,
                                .entry_timeout = options_.entry_timeout,
                                .negative_timeout = options_.negative_timeout,
@@ -130,6 +133,14 @@ class Program {
         fs::Mount::Events{.ready = [this] { ready(); }, .unmounted = [this] { stop(); }});
     // A daemon must not keep a directory busy, and must never look at its own mount.
     std::filesystem::current_path("/");
+  }
+
+  /// Not before the server has answered: a dead mount is at least seen to be one.
+  void clear_the_way() {
+    if (fs::remove_dead_mounts(options_.mountpoint, "fuse." + options_.subtype) > 0)
+      options_.notes.push_back(
+          options_.mountpoint +
+          ": was still mounted by a fuse9p that is gone, unmounted that first");
   }
 
   void ready() {
@@ -224,13 +235,36 @@ class Program {
 
 /// Where the mount goes and where sockets are, whatever directory we are in later.
 void make_absolute(Options& options) {
-  std::error_code error;
-  const auto resolved = std::filesystem::canonical(options.mountpoint, error);
-  if (error)
-    throw UsageError("mount point " + options.mountpoint + ": " + error.message());
-  options.mountpoint = resolved.string();
+  if (const auto descriptor = fs::passed_descriptor(options.mountpoint)) {
+    ::fcntl(*descriptor, F_SETFD, FD_CLOEXEC);  // a server that we start must not keep it open
+  } else {
+    std::error_code error;
+    const auto resolved = std::filesystem::canonical(options.mountpoint, error);
+    if (error)
+      throw UsageError("mount point " + options.mountpoint + ": " + error.message());
+    options.mountpoint = resolved.string();
+  }
   if (auto* socket = std::get_if<UnixEndpoint>(&options.endpoint))
     socket->path = std::filesystem::absolute(socket->path).string();
+}
+
+/// mount(8) does not tell its helpers of suid and dev: they hold unless it tells of nosuid and
+/// nodev. Users don't get them anyway.
+void follow_mount(Options& options) {
+  if (options.mount_helper && ::geteuid() == 0)
+    options.fuse_options.insert(options.fuse_options.begin(), {"suid", "dev"});
+}
+
+void refuse_what_is_roots(const Options& options) {
+  if (options.no_symfollow && ::geteuid() != 0)
+    throw UsageError("option nosymfollow: only root can ask for it");
+}
+
+int remount(const Options& options) {
+  if (!options.fake)
+    fs::remount(options.mountpoint, fs::mount_flags(options.fuse_options) |
+                                        (options.no_symfollow ? MS_NOSYMFOLLOW : 0));
+  return kExitSuccess;
 }
 
 void refuse_what_is_missing(const Options& options) {
@@ -248,9 +282,13 @@ void note_what_is_missing(Options& options) {
 }
 
 int run(Options options) {
+  make_absolute(options);
+  follow_mount(options);
+  refuse_what_is_roots(options);
+  if (options.remount)
+    return remount(options);
   refuse_what_is_missing(options);
   note_what_is_missing(options);
-  make_absolute(options);
   if (options.fake)
     return kExitSuccess;
   ::signal(SIGPIPE, SIG_IGN);
@@ -280,6 +318,9 @@ int main(int argc, char** argv) {
   } catch (const UsageError& error) {
     std::cerr << "fuse9p: " << error.what() << '\n' << usage();
     return kExitUsage;
+  } catch (const fs::MountError& error) {
+    std::cerr << "fuse9p: " << error.what() << '\n';
+    return kExitMount;
   } catch (const std::exception& error) {
     std::cerr << "fuse9p: " << error.what() << '\n';
     return kExitSystem;

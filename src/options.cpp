@@ -143,9 +143,9 @@ void refuse(Options&, std::string_view) {
   throw UsageError(reason.str());
 }
 
-template <bool Options::*member>
+template <bool Options::*member, bool value = true>
 void set_flag(Options& options, std::string_view) {
-  options.*member = true;
+  options.*member = value;
 }
 
 template <Word name>
@@ -461,6 +461,10 @@ constexpr std::array kTable = std::to_array<OptionSpec>({
     {"sync", flag, "", "", "Mark the mount as synchronous.", kMount, pass_on<"sync">},
     {"async", flag, "", "", "The opposite of sync, as is the default.", kMount, pass_on<"async">},
     {"dirsync", flag, "", "", "Mark directories as synchronous.", kMount, pass_on<"dirsync">},
+    {"nosymfollow", flag, "", "", "Follow no symbolic links; root only.", kMount,
+     set_flag<&Options::no_symfollow>},
+    {"symfollow", flag, "", "", "Follow symbolic links, as is the default.", kMount,
+     set_flag<&Options::no_symfollow, false>},
     {"atime", flag, "", "", "Passed on; the server keeps access times.", kMount, pass_on<"atime">},
     {"noatime", flag, "", "", "Passed on; the server keeps access times.", kMount,
      pass_on<"noatime">},
@@ -472,6 +476,10 @@ constexpr std::array kTable = std::to_array<OptionSpec>({
      pass_value_on<"defcontext">},
     {"rootcontext", text, "LABEL", "", "SELinux: passed on to the kernel.", kMount,
      pass_value_on<"rootcontext">},
+    {"remount", flag, "", "",
+     "Mount nothing, but give what is mounted on MOUNTPOINT the flags of this group, from ro to "
+     "noatime; root only.",
+     kMount, set_flag<&Options::remount>},
 
     {"diratime", flag, "", "", "The server keeps access times.", kIgnored, ignore},
     {"nodiratime", flag, "", "", "The server keeps access times.", kIgnored, ignore},
@@ -672,6 +680,7 @@ class CommandLine {
   Options parse() {
     while (next_ < words_.size())
       take_word(words_[next_++]);
+    options_.mount_helper = mount_helper_;
     if (options_.show_help || options_.show_version)
       return std::move(options_);
     for (const std::string& list : lists_) {
@@ -875,6 +884,8 @@ void finish(Options& options) {
     throw UsageError("no SOURCE given");
   if (options.mountpoint.empty())
     throw UsageError("no MOUNTPOINT given");
+  if (options.remount)  // the rest is as it was, and SOURCE may be any text that fsname gave it
+    return;
   if (options.allow_other && options.allow_root)
     throw UsageError("option allow_root: conflicts with allow_other");
   options.foreground = options.foreground || options.debug;

@@ -83,7 +83,9 @@ struct Options {           // NOLINT(clang-analyzer-optin.performance.Padding)
   bool allow_other = false;
   bool allow_root = false;
   bool default_permissions = false;
-  std::string fsname;  ///< source when not given
+  bool no_symfollow = false;  ///< not among fuse_options: libfuse does not know it
+  bool remount = false;       ///< mount nothing, change the flags; no other member is checked then
+  std::string fsname;         ///< source when not given
   std::string subtype = "fuse9p";
   /// For fuse_session_new(), each behind an -o of its own; commas and backslashes are escaped.
   std::vector<std::string> fuse_options;
@@ -92,8 +94,9 @@ struct Options {           // NOLINT(clang-analyzer-optin.performance.Padding)
   bool debug = false;  ///< implies foreground
   bool show_help = false;
   bool show_version = false;
-  bool fake = false;    ///< mount -f: everything but the mount itself
-  bool sloppy = false;  ///< mount -s: unknown options become notes
+  bool mount_helper = false;  ///< run by mount(8)
+  bool fake = false;          ///< mount -f: everything but the mount itself
+  bool sloppy = false;        ///< mount -s: unknown options become notes
   /// One line for each option that was accepted but does something else than its name says, or
   /// nothing; to be logged after the start.
   std::vector<std::string> notes;

@@ -137,6 +137,12 @@ TEST_F(OrdinaryUser, MayAskForLess) {
     EXPECT_TRUE(has_option(mnt_, flag)) << flag;
 }
 
+TEST_F(OrdinaryUser, CannotForbidSymbolicLinks) {
+  const Finished finished = fuse9p(mnt_, "nosymfollow");
+  EXPECT_EQ(finished.status, Status{.code = 1});
+  EXPECT_THAT(finished.output, HasSubstr("option nosymfollow: only root"));
+}
+
 /// What it is for can't be claimed: fusermount3 may look while the mount is still dying, and leaves
 /// it then. The next mount takes it away.
 TEST_F(OrdinaryUser, MayAskForAutoUnmount) {

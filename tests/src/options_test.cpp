@@ -667,6 +667,27 @@ TEST(Options, LabelsReachTheKernelAsTheyWere) {
                           "fsname=host", "subtype=fuse9p"));
 }
 
+TEST(Options, SymbolicLinksAreNotLibfusesBusiness) {
+  EXPECT_FALSE(parse_list("symfollow").no_symfollow);
+  EXPECT_TRUE(parse_list("nosymfollow").no_symfollow);
+  EXPECT_FALSE(parse_list("nosymfollow,symfollow").no_symfollow);
+  EXPECT_EQ(parse_list("nosymfollow").fuse_options, parse_list("").fuse_options);
+}
+
+TEST(Options, RemountChecksNothingButItsFlags) {
+  // As mount(8) calls it: SOURCE is what the mount table shows.
+  const Options options =
+      parse({"fuse9p", "my own:name:", "/mnt", "-o", "rw,user_id=0,group_id=0,remount,ro"});
+  EXPECT_TRUE(options.remount);
+  EXPECT_THAT(options.fuse_options, ElementsAre("rw", "ro"));
+  EXPECT_FALSE(parse_list("").remount);
+}
+
+TEST(Options, NameOfTheProgramTellsWhoRunsIt) {
+  EXPECT_FALSE(parse({"fuse9p", "host", "/mnt"}).mount_helper);
+  EXPECT_TRUE(parse({"/sbin/mount.fuse9p", "host", "/mnt"}).mount_helper);
+}
+
 TEST(Options, AllowRootAndAllowOtherExcludeEachOther) {
   for (const std::string list : {"allow_root,allow_other", "allow_other,allow_root"})
     EXPECT_EQ(list_error(list), "option allow_root: conflicts with allow_other");
