@@ -124,7 +124,9 @@ bool Device::take_in(int error, std::size_t bytes) {
     const std::shared_ptr<Buffer> in_use = current_;
     buffer.mem = in_use->bytes.get();
     buffer.size = bytes;
+    request_ = {in_use->bytes.get(), bytes};
     fuse_session_process_buf(session_, &buffer);
+    request_ = {};
   } else if (error != ENOENT && error != EINTR && error != EAGAIN) {
     // ENOENT: the request was taken back. ENODEV: unmounted.
     if (error != ENODEV)

@@ -12,6 +12,7 @@
 
 #include <functional>
 #include <memory>
+#include <span>
 #include <vector>
 
 struct fuse_session;
@@ -43,6 +44,8 @@ class Device {
   /// Within an operation: keeps the write data that libfuse passed it beyond the call. Large data
   /// stays where it is, and the device goes on with another buffer. No owner: at the hard bound.
   proto::ConstBuffer take(const char* data, std::size_t size);
+  /// Within an operation: the request that it is, as the kernel wrote it.
+  std::span<const std::byte> request() const { return request_; }
 
  private:
   struct Buffer;
@@ -60,6 +63,7 @@ class Device {
   std::function<void()> ended_;
   std::shared_ptr<Shared> shared_;
   std::shared_ptr<Buffer> current_;
+  std::span<const std::byte> request_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

@@ -54,15 +54,17 @@ void log_libfuse(fuse_log_level, const char* format, va_list arguments) {
 /// flags2 of the kernel's INIT since 6.6; older headers lack it, and older kernels disregard it.
 constexpr std::uint32_t kDirectIoAllowMmap = 1U << (36 - 32);
 
-/// libfuse 3.14 keeps two things from the kernel that we want: lookups in one directory that do not
-/// wait for each other (or one stuck lookup would stop a whole directory), and shared maps of files
-/// that bypass the page cache. So its answer to INIT, which is the first, is completed on its way.
+/// libfuse 3.14 keeps three things from the kernel that we want: lookups in one directory that do
+/// not wait for each other (or one stuck lookup would stop a whole directory), shared maps of files
+/// that bypass the page cache, and that set-id bits are ours to drop, or the kernel would ask for a
+/// file's capabilities before each write. So its answer to INIT, which is the first, is completed
+/// on its way.
 ssize_t write_reply(int fd, iovec* parts, int count, void* userdata) {
   auto& init_answered = static_cast<Mount*>(userdata)->init_answered();
   if (!std::exchange(init_answered, true) && count == 2 &&
       parts[1].iov_len >= offsetof(fuse_init_out, unused)) {
     auto* answer = static_cast<fuse_init_out*>(parts[1].iov_base);
-    answer->flags |= FUSE_PARALLEL_DIROPS;
+    answer->flags |= FUSE_PARALLEL_DIROPS | FUSE_HANDLE_KILLPRIV_V2;
     if ((answer->flags & FUSE_INIT_EXT) != 0)
       answer->flags2 |= kDirectIoAllowMmap;
   }
@@ -190,7 +192,7 @@ void Mount::negotiate(fuse_conn_info& connection) {
   want(FUSE_CAP_READDIRPLUS, true);     // ls -l: the attributes come with the names
   want(FUSE_CAP_READDIRPLUS_AUTO, true);  // but only when somebody asks for them
   want(FUSE_CAP_AUTO_INVAL_DATA, true);   // pages go when size or mtime change
-  want(FUSE_CAP_HANDLE_KILLPRIV, false);  // the kernel clears suid bits: servers may not
+  want(FUSE_CAP_HANDLE_KILLPRIV, false);  // it would not say when: see set_id.hpp
   want(FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE, false);  // slower
   want(FUSE_CAP_WRITEBACK_CACHE, false);  // data is the server's when write(2) returns
   // Without them the kernel arbitrates by itself.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "fuse/attr.hpp"
 #include "fuse/operations.hpp"
+#include "fuse/set_id.hpp"
 
 #include <cerrno>
 
@@ -102,7 +103,9 @@ awaitable<void> setattr(Mount& mount, Request& request, fuse_ino_t ino, struct s
     co_return co_await mount.unresolved().settle(intent, mark);
   }
   // Done. If its result can't be had any more, what we know is told, but not to be relied on.
-  const error_code error = co_await refresh(mount, request.user(), node);
+  error_code error = co_await refresh(mount, request.user(), node);
+  if (!error && (request.drops_set_id() || (changes.valid & (kUid | kGid)) != 0))
+    error = co_await drop_set_id(mount, request.user(), node);
   if (error && !interrupted(error))
     co_return request.reply_error(error);
   if (error) {

@@ -2,6 +2,7 @@
 #include "fuse/attr.hpp"
 #include "fuse/identity.hpp"
 #include "fuse/operations.hpp"
+#include "fuse/set_id.hpp"
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
 
@@ -165,6 +166,8 @@ awaitable<void> open(Mount& mount, Request& request, fuse_ino_t ino, FileInfo fi
     node->attributes.size = 0;
     node->cached_content.reset();
     node->fresh_until = {};
+    if (request.drops_set_id())
+      co_await drop_set_id(mount, request.user(), node);
   }
   const auto handle = make_handle(mount, request.user(), std::move(*opened), node, file->flags);
   const fuse_file_info reply = open_reply(mount, file, handle, keep);
@@ -260,6 +263,10 @@ awaitable<void> write(Mount& mount, Request& request, fuse_ino_t, proto::ConstBu
   const Change change = bytes_of(handle->node, start, start + data.bytes.size());
   if (const bool cleared = co_await mount.unresolved().cleared(change); !cleared)
     co_return request.reply_errno(EINTR);
+  if (request.drops_set_id()) {
+    if (const error_code error = co_await drop_set_id(mount, request.user(), handle->node))
+      co_return request.reply_error(error);
+  }
   const auto mark = mount.unresolved().mark();
   const auto done =
       co_await mount.client().write(handle->file, start, std::move(data), handle->in_order);

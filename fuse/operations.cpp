@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "fuse/operations.hpp"
 
+#include "fuse/set_id.hpp"
 #include "proto/text.hpp"
 #include "src/log.hpp"
 
@@ -65,7 +66,8 @@ std::string show(const proto::ConstBuffer& data) {
 std::shared_ptr<Request> make_request(fuse_req_t request) {
   Mount& mount = mount_of(request);
   return std::make_shared<Request>(mount.io(), request, mount.settings().users,
-                                   mount.settings().interrupt_grace);
+                                   mount.settings().interrupt_grace,
+                                   asks_to_drop_set_id(mount.device().request()));
 }
 
 /// What an operation goes by: a file or its name, or what is open already and was allowed then.

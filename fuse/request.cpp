@@ -22,14 +22,15 @@ std::uint64_t last_number = 0;  // for the log only
 }  // namespace
 
 Request::Request(asio::io_context& io, fuse_req_t request, const UserPolicy& users,
-                 std::chrono::milliseconds grace)
+                 std::chrono::milliseconds grace, bool drops_set_id)
     : io_(io),
       request_(request),
       context_(*fuse_req_ctx(request)),
       user_(users.user_of(context_.uid)),
       number_(++last_number),
       started_(std::chrono::steady_clock::now()),
-      patience_(grace) {}
+      patience_(grace),
+      drops_set_id_(drops_set_id) {}
 
 Request::~Request() {
   if (replied())

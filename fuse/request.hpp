@@ -25,8 +25,9 @@ namespace fuse9p::fs {
 class Request : public std::enable_shared_from_this<Request> {
  public:
   /// `grace`: how long a signal that is not fatal is ignored, from the request's start.
+  /// `drops_set_id`: see below.
   Request(boost::asio::io_context& io, fuse_req_t request, const UserPolicy& users,
-          std::chrono::milliseconds grace);
+          std::chrono::milliseconds grace, bool drops_set_id);
   Request(const Request&) = delete;
   Request& operator=(const Request&) = delete;
   ~Request();
@@ -48,6 +49,8 @@ class Request : public std::enable_shared_from_this<Request> {
   gid_t gid() const { return context_.gid; }
   /// As whom the server is to see it.
   UserId user() const { return user_; }
+  /// The set-id bits of the file go with this change: set_id.hpp.
+  bool drops_set_id() const { return drops_set_id_; }
   /// Names the request in the log.
   std::uint64_t number() const { return number_; }
 
@@ -86,6 +89,7 @@ class Request : public std::enable_shared_from_this<Request> {
   std::uint64_t number_;
   std::chrono::steady_clock::time_point started_;
   std::chrono::milliseconds patience_;
+  bool drops_set_id_;
   boost::asio::cancellation_signal cancel_;
   std::unique_ptr<boost::asio::steady_timer> timer_;  // only once a signal came
   std::unique_ptr<boost::asio::steady_timer> limit_;

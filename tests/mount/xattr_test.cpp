@@ -277,6 +277,22 @@ TEST_F(Xattr, OneNamespaceThatIsRefusedDoesNotSpoilTheOthers) {
   EXPECT_EQ(get(file, "user.a"), "value");
 }
 
+/// 1,000 writes, and a look at the file behind each: only now and then the server is asked whether
+/// there are capabilities to be dropped, and the kernel does not even ask us before each write.
+TEST_F(Xattr, CapabilitiesAreNotAskedForWithEachWrite) {
+  Fuse9p& mount = mount_traced({"attr_timeout=3600"});
+  const OwnedFd fd(::open((mount.path() / "file").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+  for (int i = 0; i < 1000; ++i)
+    ASSERT_EQ(::pwrite(fd.get(), "x", 1, i), 1);
+  EXPECT_LT(mount.log_lines(" getxattr ").size(), 10U);
+  for (int i = 0; i < 1000; ++i) {
+    struct stat found {};
+    ASSERT_EQ(::pwrite(fd.get(), "x", 1, i), 1);
+    ASSERT_EQ(::fstat(fd.get(), &found), 0);
+  }
+  EXPECT_LT(mount.log_lines("-> Txattrwalk").size(), 10U);
+}
+
 TEST_F(Xattr, ThatAFileHasNoneIsForgottenWhenOneIsSet) {
   const fs::path file = mount_diod({"attr_timeout=3600"}).path() / "file";
   std::ofstream(file) << "text";
@@ -358,6 +374,57 @@ TEST_F(XattrPrograms, TarKeepsThem) {
   expect_copy(
       "mkdir there; " + tar + "-cf - -C " + tree_.string() + " . | " + tar + "-xf - -C there",
       "there");
+}
+
+// ---- set-id bits and capabilities
+
+/// Runs what `change` is as `who`, on a file with all of them.
+std::string drop_script(const std::string& change, const std::string& who) {
+  const std::string as = who == "root" ? "" : "setpriv --reuid=65534 --regid=65534 --clear-groups ";
+  return R"(
+      for mode in 6777 6767 4666 2777; do
+        rm -f file; cp /bin/true file; chown 65534:65534 file; chmod $mode file
+        setcap cap_net_raw+ep file
+        stat -c 'before %a' file
+        )" +
+         as + "sh -c '" + change + R"(' 2>/dev/null; echo status $?
+        stat -c 'after %a' file
+        getcap file
+      done)";
+}
+
+class SetIdParity : public XattrParity,
+                    public testing::WithParamInterface<std::tuple<const char*, const char*>> {};
+
+TEST_P(SetIdParity, IsThatOfALocalFileSystem) {
+  const auto& [change, who] = GetParam();
+  compare_shell(drop_script(change, who), mount_diod({"allow_other"}).path());
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    DroppedBy, SetIdParity,
+    testing::Combine(testing::Values("printf x 1<>file", "printf x >>file", "printf x >file",
+                                     "true >file", "truncate -s 5 file", "truncate -s 5000000 file",
+                                     "chown 65534 file", "chgrp 65534 file", "chown 5 file",
+                                     "chmod 4711 file", "touch file",
+                                     "dd of=file bs=4096 count=1 conv=notrunc oflag=direct "
+                                     "if=/dev/zero"),
+                     testing::Values("root", "nobody")),
+    [](const auto& of) {
+      std::string name = std::get<0>(of.param);
+      name = name.substr(0, name.find(" bs")) + "_by_" + std::get<1>(of.param);
+      std::ranges::replace_if(
+          name, [](unsigned char c) { return std::isalnum(c) == 0; }, '_');
+      return name;
+    });
+
+/// One who may write to the file but does not own it.
+TEST_F(XattrParity, SetIdBitsAreDroppedByTheGroup) {
+  compare_shell(R"(
+      cp /bin/true file; chown 0:65534 file; chmod 6775 file
+      setpriv --reuid=65534 --regid=65534 --clear-groups sh -c 'printf x 1<>file'; echo $?
+      stat -c %a file)",
+                mount_diod({"allow_other"}).path());
 }
 
 // ---- ACLs
