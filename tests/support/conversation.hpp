@@ -2,7 +2,7 @@
 // A conversation with the scripted server, in text:
 //
 //     -> MESSAGE      is sent
-//     <- MESSAGE      must be the next answer; a word * stands for any
+//     <- MESSAGE      must be the next answer; * stands for any word, ... for any number of them
 //     <= TAG NAME...  must be the next answer: an Rread of the stat records of these files
 //     = LINE          is a command; ": LINE" must be its answer
 //     ! WORDS         must be in the breach; this is the last line
@@ -16,6 +16,8 @@
 
 #include <gtest/gtest.h>
 
+#include <iterator>
+#include <span>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -52,7 +54,7 @@ class Conversation {
       send(rest);
     } else if (kind == "<-") {
       const std::string got = text_of(next_frame());
-      EXPECT_TRUE(match(got, rest)) << got;
+      EXPECT_TRUE(match(words_of(got), words_of(rest))) << got;
     } else if (kind == "<=") {
       EXPECT_EQ(names_of(next_frame()), rest);
     } else if (kind == "= ") {
@@ -109,14 +111,17 @@ class Conversation {
     return reader.error() ? reader.error().message() : names;
   }
 
-  static bool match(const std::string& got, const std::string& wanted) {
-    std::istringstream got_words(got), wanted_words(wanted);
-    std::string word, pattern;
-    while (wanted_words >> pattern) {
-      if (!(got_words >> word) || (pattern != "*" && pattern != word))
-        return false;
-    }
-    return !(got_words >> word);
+  using Words = std::vector<std::string>;
+  static Words words_of(const std::string& text) {
+    std::istringstream in(text);
+    return {std::istream_iterator<std::string>(in), {}};
+  }
+  static bool match(std::span<const std::string> got, std::span<const std::string> wanted) {
+    if (wanted.empty() || (got.empty() && wanted[0] != "..."))
+      return got.empty() && wanted.empty();
+    if (wanted[0] == "...")
+      return match(got, wanted.subspan(1)) || (!got.empty() && match(got.subspan(1), wanted));
+    return (wanted[0] == "*" || wanted[0] == got[0]) && match(got.subspan(1), wanted.subspan(1));
   }
 
   proto::Dialect dialect_;

@@ -187,7 +187,7 @@ TEST(ScriptedLegacy, CreatesAFileWithNoMorePermissionsThanItsDirectoryHas) {
     -> Tread tag 1 fid 1 offset 0 count 10
     <- Rread tag 1 data abc
     -> Tstat tag 1 fid 1
-    <- Rstat tag 1 stat (type 0x0 dev 0x0 qid (0x5 2 0x0) mode 0644 atime * mtime * length 3 name new uid root gid root muid root))");
+    <- Rstat ... qid (0x5 2 0x0) mode 0644 ... length 3 name new uid root gid root muid root))");
 }
 
 TEST(ScriptedLegacy, LetsPermissionsToExecuteAFilePass) {
@@ -202,14 +202,14 @@ TEST(ScriptedLegacy, LetsPermissionsToExecuteAFilePass) {
                   R"(
     <- Rcreate tag 1 qid (0x6 1 0x0) iounit 0
     -> Tstat tag 1 fid 1
-    <- Rstat tag 1 stat (type 0x0 dev 0x0 qid (0x6 1 0x0) mode 0711 atime * mtime * length 0 name new uid root gid root muid root))");
+    <- Rstat ... qid (0x6 1 0x0) mode 0711 ... length 0 name new uid root gid root muid root))");
 }
 
 TEST(ScriptedLegacy, CreatesADirectory) {
   converse_legacy(kDir + create("new", "020000000777", "0") + R"(
     <- Rcreate tag 1 qid (0x5 1 0x80) iounit 0
     -> Tstat tag 1 fid 1
-    <- Rstat tag 1 stat (type 0x0 dev 0x0 qid (0x5 1 0x80) mode 020000000755 atime * mtime * length 0 name new uid root gid root muid root)
+    <- Rstat ... qid (0x5 1 0x80) mode 020000000755 ... name new uid root gid root muid root)
     -> Tread tag 1 fid 1 offset 0 count 100
     <- Rread tag 1 data '')");
 }
@@ -230,7 +230,7 @@ TEST(ScriptedLegacy, CreatesFilesOfTheUserAndTheDirectorysGroup) {
     -> Tcreate tag 1 fid 3 name new perm 0644 mode 1
     <- Rcreate tag 1 qid (0x5 1 0x0) iounit 0
     -> Tstat tag 1 fid 3
-    <- Rstat tag 1 stat (type 0x0 dev 0x0 qid (0x5 1 0x0) mode 0644 atime * mtime * length 0 name new uid glenda gid sys muid glenda)
+    <- Rstat ... qid (0x5 1 0x0) mode 0644 ... length 0 name new uid glenda gid sys muid glenda)
     = uid /dir/new
     : 7)");
 }
@@ -238,7 +238,7 @@ TEST(ScriptedLegacy, CreatesFilesOfTheUserAndTheDirectorysGroup) {
 TEST(ScriptedLegacy, CreatesExclusively) {
   converse_legacy(kDir + create("deep", "0644", "1") + error("File exists") +
                   "-> Tstat tag 1 fid 1\n" + R"(
-    <- Rstat tag 1 stat (type 0x0 dev 0x0 qid (0x3 2 0x80) mode 020000000755 atime * mtime * length 0 name dir uid root gid root muid root))");
+    <- Rstat ... qid (0x3 2 0x80) mode 020000000755 ... name dir uid root gid root muid root))");
 }
 
 TEST(ScriptedLegacy, CreatesNothingThatCantBe) {
@@ -262,7 +262,7 @@ TEST(ScriptedLegacy, RemovesOnCloseWhatItCreated) {
 TEST(ScriptedLegacy, TellsAboutTheRoot) {
   converse_legacy(kBegin + R"(
     -> Tstat tag 1 fid 0
-    <- Rstat tag 1 stat (type 0x0 dev 0x0 qid (0x1 3 0x80) mode 020000000755 atime * mtime * length 0 name / uid root gid root muid root))");
+    <- Rstat ... qid (0x1 3 0x80) mode 020000000755 ... name / uid root ... muid root))");
 }
 
 TEST(ScriptedLegacy, RemembersWhoModifiedAFile) {
@@ -276,7 +276,7 @@ TEST(ScriptedLegacy, RemembersWhoModifiedAFile) {
     -> Twrite tag 1 fid 3 offset 0 data J
     <- Rwrite tag 1 count 1
     -> Tstat tag 1 fid 1
-    <- Rstat tag 1 stat (type 0x0 dev 0x0 qid (0x2 2 0x0) mode 0644 atime * mtime * length 5 name file uid root gid root muid glenda))");
+    <- Rstat ... qid (0x2 2 0x0) mode 0644 ... length 5 name file uid root gid root muid glenda))");
 }
 
 /// A Twstat of fid 1, and its stat then.
@@ -344,7 +344,7 @@ TEST(ScriptedLegacy, DoesNotRenameTheRoot) {
 TEST(ScriptedLegacy, ChangesAllOrNothing) {
   converse_legacy(kFile + refused("mode 0600 length 1 name dir", "File exists") + R"(
     -> Tstat tag 1 fid 1
-    <- Rstat tag 1 stat (type 0x0 dev 0x0 qid (0x2 1 0x0) mode 0644 atime * mtime * length 5 name file uid root gid root muid root))");
+    <- Rstat ... qid (0x2 1 0x0) mode 0644 ... length 5 name file uid root gid root muid root))");
 }
 
 TEST(ScriptedLegacy, DoesNotTruncateWhatIsSynthetic) {
