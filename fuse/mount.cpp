@@ -193,6 +193,8 @@ void Mount::negotiate(fuse_conn_info& connection) {
   want(FUSE_CAP_READDIRPLUS_AUTO, true);  // but only when somebody asks for them
   want(FUSE_CAP_AUTO_INVAL_DATA, true);   // pages go when size or mtime change
   want(FUSE_CAP_HANDLE_KILLPRIV, false);  // it would not say when: see set_id.hpp
+  // The kernel checks ACLs, and leaves the umask to us, for a default ACL takes its place.
+  want(FUSE_CAP_POSIX_ACL | FUSE_CAP_DONT_MASK, settings_.posix_acl);
   want(FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE, false);  // slower
   want(FUSE_CAP_WRITEBACK_CACHE, false);  // data is the server's when write(2) returns
   // Without them the kernel arbitrates by itself.

@@ -38,6 +38,7 @@ struct MountSettings {
   UserPolicy users{};
   bool server_locks = false;        ///< locks are the server's, too; else the kernel's alone
   bool no_xattr = false;            ///< no extended attributes
+  bool posix_acl = false;           ///< the kernel checks ACLs
   bool direct_io = false;           ///< no page cache for any file
   bool ignore_qid_version = false;  ///< when cached data is validated
 };

@@ -184,7 +184,10 @@ awaitable<void> create(Mount& mount, Request& request, fuse_ino_t parent, std::s
   if (const bool cleared = co_await mount.unresolved().cleared(change); !cleared)
     co_return request.reply_errno(EINTR);
   const auto mark = mount.unresolved().mark();
-  const mode_t permissions = mode & ~static_cast<mode_t>(S_IFMT);
+  const auto permitted = co_await permissions_for(mount, request, directory, mode);
+  if (!permitted)
+    co_return request.reply_error(permitted.error());
+  const mode_t permissions = *permitted;
   const gid_t gid = group_for(request, *directory);
   auto opened = co_await mount.with_own_fid(directory, request.user(), [&](FidHandle fid) {
     return mount.client().create(std::move(fid), name, wire_flags(file->flags) | kWireCreate,

@@ -31,7 +31,14 @@ awaitable<void> reply_made(Mount& mount, Request& request, NodeRef parent, std::
   reply_entry(mount, request, *node);
 }
 
-/// Makes a name with `use(fid of the directory)`, an awaitable<result<Qid>>, and answers.
+/// What a new name is to be.
+struct Making {
+  std::string_view name;
+  mode_t mode;  ///< with its type
+  gid_t gid;
+};
+
+/// Makes a name with `use(fid of the directory, Making)`, an awaitable<result<Qid>>, and answers.
 template <class Use>
 awaitable<void> make(Mount& mount, Request& request, fuse_ino_t parent, std::string name,
                      mode_t mode, Use use) {
@@ -42,10 +49,15 @@ awaitable<void> make(Mount& mount, Request& request, fuse_ino_t parent, std::str
   if (const bool cleared = co_await mount.unresolved().cleared(change); !cleared)
     co_return request.reply_errno(EINTR);
   const auto mark = mount.unresolved().mark();
-  const gid_t gid = group_for(request, *directory);
-  const auto qid = co_await mount.with_directory(directory, request.user(), [&](proto::Fid fid) {
-    return use(fid, std::string_view(name), gid);
-  });
+  if (!S_ISLNK(mode)) {
+    const auto permissions = co_await permissions_for(mount, request, directory, mode);
+    if (!permissions)
+      co_return request.reply_error(permissions.error());
+    mode = (mode & S_IFMT) | *permissions;
+  }
+  const Making making{.name = name, .mode = mode, .gid = group_for(request, *directory)};
+  const auto qid = co_await mount.with_directory(directory, request.user(),
+                                                 [&](proto::Fid fid) { return use(fid, making); });
   if (!qid) {
     request.reply_error(qid.error());
     co_return co_await mount.unresolved().settle(change, mark);
@@ -91,6 +103,20 @@ awaitable<void> remove(Mount& mount, Request& request, fuse_ino_t parent, std::s
 
 }  // namespace
 
+awaitable<result<mode_t>> permissions_for(Mount& mount, Request& request, NodeRef parent,
+                                          mode_t mode) {
+  mode &= ~static_cast<mode_t>(S_IFMT);
+  if (!mount.settings().posix_acl)
+    co_return mode;
+  const error_code error =
+      co_await find_xattr(mount, request.user(), parent, "system.posix_acl_default");
+  if (!error)
+    co_return mode;
+  if (error != as_error(ENODATA) && error != as_error(EOPNOTSUPP))
+    co_return error;
+  co_return mode & ~request.umask();
+}
+
 gid_t group_for(const Request& request, const Node& parent) {
   const bool inherited = (parent.attributes.mode & S_ISGID) != 0;
   return inherited ? parent.attributes.gid : request.gid();
@@ -113,25 +139,26 @@ awaitable<void> readlink(Mount& mount, Request& request, fuse_ino_t ino) {
 
 awaitable<void> mkdir(Mount& mount, Request& request, fuse_ino_t parent, std::string name,
                       mode_t mode) {
-  const auto use = [&, mode](proto::Fid fid, std::string_view named, gid_t gid) {
-    return mount.client().mkdir(fid, named, mode & ~static_cast<mode_t>(S_IFMT), gid);
+  const auto use = [&](proto::Fid fid, const Making& making) {
+    return mount.client().mkdir(fid, making.name, making.mode & ~static_cast<mode_t>(S_IFMT),
+                                making.gid);
   };
   co_await make(mount, request, parent, std::move(name), mode | S_IFDIR, use);
 }
 
 awaitable<void> mknod(Mount& mount, Request& request, fuse_ino_t parent, std::string name,
                       mode_t mode, dev_t device) {
-  const auto use = [&, mode, device](proto::Fid fid, std::string_view named, gid_t gid) {
-    return mount.client().mknod(fid, named, mode, gnu_dev_major(device), gnu_dev_minor(device),
-                                gid);
+  const auto use = [&, device](proto::Fid fid, const Making& making) {
+    return mount.client().mknod(fid, making.name, making.mode, gnu_dev_major(device),
+                                gnu_dev_minor(device), making.gid);
   };
   co_await make(mount, request, parent, std::move(name), mode, use);
 }
 
 awaitable<void> symlink(Mount& mount, Request& request, std::string target, fuse_ino_t parent,
                         std::string name) {
-  const auto use = [&](proto::Fid fid, std::string_view named, gid_t gid) {
-    return mount.client().symlink(fid, named, target, gid);
+  const auto use = [&](proto::Fid fid, const Making& making) {
+    return mount.client().symlink(fid, making.name, target, making.gid);
   };
   co_await make(mount, request, parent, std::move(name), S_IFLNK | 0777, use);
 }

@@ -110,6 +110,12 @@ awaitable<void> getxattr(Mount& mount, Request& request, fuse_ino_t ino, std::st
   reply_value(request, room, *value);
 }
 
+awaitable<error_code> find_xattr(Mount& mount, UserId user, NodeRef node, std::string name) {
+  if (const int error = known_error(*node, name); error != 0)
+    co_return as_error(error);
+  co_return (co_await ask(mount, user, node, std::move(name), 0)).error();
+}
+
 awaitable<void> listxattr(Mount& mount, Request& request, fuse_ino_t ino, std::size_t room) {
   const NodeRef node = node_of(mount, request, ino);
   if (!node)

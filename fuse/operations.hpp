@@ -53,6 +53,10 @@ awaitable<void> unlink(Mount& mount, Request& request, fuse_ino_t parent, std::s
 awaitable<void> rmdir(Mount& mount, Request& request, fuse_ino_t parent, std::string name);
 awaitable<void> rename(Mount& mount, Request& request, fuse_ino_t parent, std::string name,
                        fuse_ino_t new_parent, std::string new_name, unsigned flags);
+/// The permissions of a new file. The umask counts, but not beside a default ACL: with posixacl
+/// that is for us to tell apart, else the kernel has applied it.
+awaitable<result<mode_t>> permissions_for(Mount& mount, Request& request, NodeRef parent,
+                                          mode_t mode);
 /// The group of a new file: the directory's if that is setgid, else the caller's.
 gid_t group_for(const Request& request, const Node& parent);
 
@@ -92,6 +96,8 @@ awaitable<void> getxattr(Mount& mount, Request& request, fuse_ino_t ino, std::st
                          std::size_t room);
 awaitable<void> listxattr(Mount& mount, Request& request, fuse_ino_t ino, std::size_t room);
 awaitable<void> removexattr(Mount& mount, Request& request, fuse_ino_t ino, std::string name);
+/// Has it an attribute of that name? ENODATA or EOPNOTSUPP: no.
+awaitable<error_code> find_xattr(Mount& mount, UserId user, NodeRef node, std::string name);
 
 // op_statfs.cpp
 awaitable<void> statfs(Mount& mount, Request& request, fuse_ino_t ino);

@@ -49,6 +49,8 @@ class Request : public std::enable_shared_from_this<Request> {
   gid_t gid() const { return context_.gid; }
   /// As whom the server is to see it.
   UserId user() const { return user_; }
+  /// Of what makes a name, with posixacl: the kernel has not applied it.
+  mode_t umask() const { return context_.umask; }
   /// The set-id bits of the file go with this change: set_id.hpp.
   bool drops_set_id() const { return drops_set_id_; }
   /// Names the request in the log.

@@ -126,6 +126,7 @@ class Program {
                                .users = users(),
                                .server_locks = options_.server_locks,
                                .no_xattr = options_.no_xattr,
+                               .posix_acl = options_.posix_acl && !options_.no_xattr,
                                .direct_io = options_.direct_io,
                                .ignore_qid_version = options_.ignore_qid_version};
     mount_.emplace(
@@ -275,8 +276,6 @@ void refuse_what_is_missing(const Options& options) {
 }
 
 void note_what_is_missing(Options& options) {
-  if (options.posix_acl)
-    options.notes.emplace_back("posixacl: not in this version, the server enforces what it has");
   if (options.no_device_map)
     options.notes.emplace_back("nodevmap: not in this version");
 }

@@ -397,7 +397,7 @@ constexpr std::array kTable = std::to_array<OptionSpec>({
     {"maxfids", uint, "UINT", "100000", "Most fids to hold at the server, 16 or more.", kSession,
      set_uint<&Options::maxfids, std::uint32_t{16}, kMaxFids>},
     {"noxattr", flag, "", "", "No extended attributes.", kSession, set_flag<&Options::no_xattr>},
-    {"posixacl", flag, "", "", "Accepted; not in this version.", kSession,
+    {"posixacl", flag, "", "", "The kernel checks POSIX ACLs, as on a local disk.", kSession,
      set_flag<&Options::posix_acl>},
     {"nodevmap", flag, "", "", "Accepted; not in this version.", kSession,
      set_flag<&Options::no_device_map>},

@@ -203,7 +203,8 @@ TEST_P(XattrCasesWith, AreAsOnALocalFileSystem) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Options, XattrCasesWith,
-                         testing::Values("actimeo=0", "actimeo=3600", "msize=4k", "maxfids=16"),
+                         testing::Values("actimeo=0", "actimeo=3600", "msize=4k", "maxfids=16",
+                                         "posixacl"),
                          [](const auto& of) {
                            std::string name = of.param;
                            std::ranges::replace(name, '=', '_');
@@ -428,6 +429,54 @@ TEST_F(XattrParity, SetIdBitsAreDroppedByTheGroup) {
 }
 
 // ---- ACLs
+
+const char* const kAclScript = R"sh(
+    show() {
+      for file in "$@"; do
+        echo "$file $(stat -c %a $file) $(getfacl -ncE $file 2>&1 | tr '\n' ' ')"
+      done
+    }
+    as() { setpriv --reuid=$1 --regid=$1 --clear-groups sh -c "$2" 2>&1; }
+    umask 027
+    mkdir plain; touch plain/file; mkdir plain/dir; mkfifo plain/pipe
+    show plain plain/file plain/dir plain/pipe
+
+    mkdir def; setfacl -d -m u:65534:rwx,g::rwx,o::rx def; echo $?
+    umask 077
+    touch def/file; mkdir def/dir; mkfifo def/pipe; ln -s file def/link; cp /bin/true def/copy
+    install -m 640 /bin/true def/installed; : >def/opened
+    show def def/file def/dir def/pipe def/copy def/installed def/opened
+    touch def/dir/deep; show def/dir/deep
+    setfacl -b def; echo $?
+    touch def/later; mkdir def/later.d; show def def/later def/later.d
+    setfacl -d -m u::rwx,g::rx,o::- def; touch def/masked; show def/masked
+    setfacl -k def; echo $?
+
+    umask 022
+    echo secret >file; chmod 600 file; setfacl -m u:65534:r file; show file
+    as 65534 'cat file'; as 1 'cat file'; as 65534 'echo x >>file'
+    chmod 620 file; show file; chmod 600 file; as 65534 'cat file'
+    setfacl -m u:1:---,u:65534:rw file; chmod o+r file; show file
+    as 1 'cat file'; as 2 'cat file'; as 65534 'echo more >>file'; cat file
+    setfacl -x u:65534 file; show file; as 65534 'cat file'
+
+    mkdir closed; chmod 700 closed; echo deep >closed/file; setfacl -m u:65534:x closed
+    as 65534 'cat closed/file'; as 1 'cat closed/file'; as 65534 'ls closed'
+
+    for kind in access default; do setfattr -x system.posix_acl_$kind def; echo $?; done
+    chown 65534:65534 file; chmod 2755 file; as 65534 'setfacl -m u:5:r file'; show file
+    as 5 'setfacl -m u:5:rwx file'; setfacl -m u:5:rwx nothing 2>&1
+    setfattr -n system.posix_acl_access -v nonsense file 2>&1
+    setfattr -n system.posix_acl_default -v nonsense file 2>&1
+    show file)sh";
+
+TEST_F(XattrParity, OfAclsTheKernelEnforcesAll) {
+  compare_shell(kAclScript, mount_diod({"allow_other", "posixacl"}).path());
+}
+
+TEST_F(XattrParity, OfAclsTheKernelEnforcesAllWithoutCaching) {
+  compare_shell(kAclScript, mount_diod({"allow_other", "posixacl", "actimeo=0"}).path());
+}
 
 /// Stored they are in any case, and what they say of the mode is seen at once.
 TEST_F(XattrParity, AclsAreStoredWithoutPosixacl) {
