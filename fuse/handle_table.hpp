@@ -57,6 +57,7 @@ struct DirectoryHandle {
       : file(std::move(opened)), node(std::move(owner)), user(opener), changed(io) {}
 
   OpenFile file;
+  std::unique_ptr<DirectoryReader> reader;  ///< of `file`
   NodeRef node;
   UserId user;  ///< who opened it
   std::deque<std::shared_ptr<Entry>> entries;

@@ -2,15 +2,14 @@
 #include "fuse/attr.hpp"
 #include "fuse/operations.hpp"
 #include "fuse/set_id.hpp"
+#include "src/setattr.hpp"
 
 #include <cerrno>
 
 namespace fuse9p::fs {
 namespace {
 
-// Tsetattr's valid bits.
-constexpr std::uint32_t kMode = 0x1, kUid = 0x2, kGid = 0x4, kSize = 0x8, kAtime = 0x10,
-                        kMtime = 0x20, kCtime = 0x40, kAtimeSet = 0x80, kMtimeSet = 0x100;
+using namespace setattr_valid;
 
 proto::Tsetattr changes_of(const struct stat& attributes, int to_set) {
   proto::Tsetattr out;

@@ -18,8 +18,6 @@ using Directory = std::shared_ptr<DirectoryHandle>;
 /// which others want some, too.
 constexpr std::size_t kLookupWindow = 512;
 constexpr std::size_t kLookupShare = 8;
-/// One Treaddir asks for this much at most, however large msize is.
-constexpr std::size_t kChunkBytes = std::size_t{256} << 10;
 /// Chunks in a row that bring nothing new before a server is not believed any more.
 constexpr int kFruitlessChunks = 3;
 constexpr std::uint32_t kWireDirectory = 0200000;  // and O_RDONLY, which is 0
@@ -32,32 +30,30 @@ bool is_sound(std::string_view name) {
 
 // ---- names
 
+std::shared_ptr<Entry> entry_of(DirectoryEntry found) {
+  auto entry = std::make_shared<Entry>();
+  entry->name = std::move(found.name);
+  entry->cookie = found.cookie;
+  entry->qid = found.qid;
+  entry->type = found.type;
+  return entry;
+}
+
 /// Reads the next entries from the server.
 awaitable<error_code> read_chunk(Mount& mount, DirectoryHandle& directory) {
-  const std::size_t room = std::min<std::size_t>(
-      kChunkBytes, mount.client().connection().msize() - proto::kIoHeaderSize);
-  auto memory = std::make_shared_for_overwrite<std::byte[]>(room);
-  const std::span<std::byte> bytes(memory.get(), room);
-  const proto::Buffer destination{std::move(memory), bytes};
   const std::uint64_t from = directory.read_to;
-  const auto done = co_await mount.client().readdir(directory.file.fid.fid(), from, destination);
-  if (done.error)
-    co_return done.error;
-  directory.at_end = done.bytes == 0;
-  const auto add = [&](const proto::Dirent& dirent) {
-    directory.read_to = dirent.offset;
-    if (!is_sound(dirent.name))
-      return log::warn("{}: a directory entry with the name {} was left out",
-                       mount.client().connection().name(), proto::quoted(dirent.name));
-    auto entry = std::make_shared<Entry>();
-    entry->name = dirent.name;
-    entry->cookie = dirent.offset;
-    entry->qid = dirent.qid;
-    entry->type = dirent.type;
-    directory.entries.push_back(std::move(entry));
-  };
-  if (proto::for_each_dirent(bytes.first(done.bytes), add))
-    co_return as_error(EIO);
+  auto chunk = co_await directory.reader->read(from);
+  if (!chunk)
+    co_return chunk.error();
+  directory.at_end = chunk->empty();
+  for (DirectoryEntry& found : *chunk) {
+    directory.read_to = found.cookie;
+    if (is_sound(found.name))
+      directory.entries.push_back(entry_of(std::move(found)));
+    else
+      log::warn("{}: a directory entry with the name {} was left out",
+                mount.client().connection().name(), proto::quoted(found.name));
+  }
   if (!directory.at_end && directory.read_to == from) {
     // It leads back to where it began, and would do so for ever.
     directory.entries.clear();
@@ -275,9 +271,11 @@ awaitable<void> opendir(Mount& mount, Request& request, fuse_ino_t ino, FileInfo
     co_return request.reply_errno(ESTALE);  // another directory has got the name
   if (!opened)
     co_return request.reply_error(opened.error());
+  const auto handle =
+      std::make_shared<DirectoryHandle>(mount.io(), std::move(*opened), node, request.user());
+  handle->reader = mount.client().directory_reader(handle->file);
   fuse_file_info reply = *file;
-  reply.fh = mount.directories().add(
-      std::make_shared<DirectoryHandle>(mount.io(), std::move(*opened), node, request.user()));
+  reply.fh = mount.directories().add(handle);
   if (!request.reply_open(reply))
     mount.directories().remove(reply.fh);
 }

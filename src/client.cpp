@@ -2,9 +2,10 @@
 #include "src/client.hpp"
 
 #include "src/bulk.hpp"
+#include "src/client_call.hpp"
+#include "src/verbs.hpp"
 
 #include <boost/asio/as_tuple.hpp>
-#include <boost/asio/ip/host_name.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -20,61 +21,6 @@ using proto::Fid;
 namespace {
 
 constexpr std::uint32_t kPage = 4096;
-constexpr std::uint32_t kRemoveDirectory = 0x200;  // AT_REMOVEDIR
-/// For servers that look a lock's client up by its name, and don't know ours.
-constexpr std::string_view kAnyHost = "127.0.0.1";
-
-template <class T>
-Fids fids_of(const T& request) {
-  Fids fids;
-  std::apply(
-      [&](const auto&... field) {
-        const auto add = [&](const auto& value) {
-          if constexpr (std::is_same_v<std::remove_cvref_t<decltype(value)>, Fid>) {
-            if (value != proto::kNoFid)
-              fids.push_back(value);
-          }
-        };
-        (add(request.*field.member), ...);
-      },
-      T::fields);
-  return fids;
-}
-
-error_code as_error(int number) {
-  return {number, proto::server_category()};
-}
-
-/// "I don't have this message": not to be asked again on this connection.
-bool is_unsupported(const error_code& error) {
-  constexpr int kKernelNotSupported = 524;  // ENOTSUPP, which leaks from some servers
-  return error.category() == proto::server_category() &&
-         (error.value() == EOPNOTSUPP || error.value() == ENOSYS ||
-          error.value() == kKernelNotSupported);
-}
-
-/// Does a server that goes by path no longer know the file by the fid?
-bool is_stale(const error_code& error) {
-  return error == as_error(ENOENT) || error == as_error(ESTALE);
-}
-
-/// Is the fid gone by a Tremove with this outcome? Whatever the server says, it is, unless the
-/// server never saw the request or can't do it.
-bool ended_by_tremove(const error_code& error) {
-  const bool answered = !error || error.category() == proto::server_category();
-  return answered && !is_unsupported(error);
-}
-
-/// "No more fids", or no such large numbers.
-bool is_out_of_fids(const error_code& error) {
-  return error == as_error(ERANGE) || error == as_error(ENFILE) || error == as_error(EMFILE);
-}
-
-/// Did the server refuse it, so that it surely has not happened?
-bool refused(const error_code& error) {
-  return error.category() == proto::server_category() || error == proto::Error::withdrawn ||
-         error == proto::Error::message_too_large;
-}
 
 }  // namespace
 
@@ -108,7 +54,7 @@ Client::Client(asio::io_context& io, Established established,
       connection_(io, std::move(established), limits, std::move(clock)),
       root_(*this, *fids_.acquire()),
       io_(io),
-      lock_client_(asio::ip::host_name()) {
+      verbs_(make_verbs_l(*this)) {
   connection_.run(
       {.lost = [this](error_code, const std::string& why) { on_lost(why); },
        .settled = [this](proto::MessageType request, const Fids& fids,
@@ -117,6 +63,8 @@ Client::Client(asio::io_context& io, Established established,
        .known = [this](proto::RequestId id) { fates_.known(id); },
        .late = [this](proto::MessageType reply, Fid created) { on_late(reply, created); }});
 }
+
+Client::~Client() = default;
 
 std::uint32_t Client::chunk(std::uint32_t iounit) const {
   const std::uint32_t most = connection_.msize() - proto::kIoHeaderSize;
@@ -228,21 +176,6 @@ void Client::on_late(proto::MessageType reply, Fid created) {
 
 // ---- calls
 
-template <proto::Request T>
-awaitable<result<proto::reply_of_t<T>>> Client::call(const T& request) {
-  // Encoded here and now: the coroutine may start after what `request` views is gone.
-  return call_encoded<proto::reply_of_t<T>>(proto::outgoing(request, connection_.dialect()),
-                                            fids_of(request));
-}
-
-template <proto::Message R>
-awaitable<result<R>> Client::call_encoded(proto::Outgoing request, Fids fids) {
-  const Connection::Outcome outcome = co_await call_raw(std::move(request), fids);
-  if (outcome.error)
-    co_return outcome.error;
-  co_return outcome.reply.as<R>();
-}
-
 awaitable<Connection::Outcome> Client::call_raw(proto::Outgoing request, Fids fids) {
   // One interrupt ends the whole operation: what has not been sent yet is not sent any more.
   const auto state = co_await asio::this_coro::cancellation_state;
@@ -253,7 +186,7 @@ awaitable<Connection::Outcome> Client::call_raw(proto::Outgoing request, Fids fi
   co_return co_await connection_.call(std::move(request), fids);
 }
 
-// ---- verbs
+// ---- verbs that all dialects share
 
 awaitable<result<Walked>> Client::walk(Fid from, std::string_view name) {
   proto::Twalk request{.fid = from, .newfid = proto::kNoFid, .wname = {}};
@@ -291,89 +224,6 @@ awaitable<result<Walked>> Client::attach(std::uint32_t n_uname) {
   if (!reply)
     co_return reply.error();
   co_return Walked{std::move(made), reply->qid};
-}
-
-awaitable<result<Attributes>> Client::getattr(Fid fid) {
-  const std::uint64_t asked = ++moment_;
-  const auto reply = co_await call(proto::Tgetattr{.fid = fid, .request_mask = kGetattrMask});
-  if (!reply)
-    co_return reply.error();
-  Attributes attributes = attributes_of(*reply);
-  attributes.asked = asked;
-  attributes.heard = ++moment_;
-  co_return attributes;
-}
-
-awaitable<error_code> Client::setattr(proto::Tsetattr changes) {
-  co_return (co_await call(changes)).error();
-}
-
-awaitable<result<proto::Rstatfs>> Client::statfs(Fid fid) {
-  return call(proto::Tstatfs{.fid = fid});
-}
-
-awaitable<result<std::string>> Client::readlink(Fid fid) {
-  const auto reply = co_await call(proto::Treadlink{.fid = fid});
-  if (!reply)
-    co_return reply.error();
-  co_return std::string(reply->target);
-}
-
-awaitable<result<OpenFile>> Client::open(FidHandle fid, std::uint32_t flags) {
-  const auto reply = co_await call(proto::Tlopen{.fid = fid.fid(), .flags = flags});
-  if (!reply)
-    co_return reply.error();
-  co_return OpenFile{std::move(fid), reply->qid, reply->iounit};
-}
-
-awaitable<result<OpenFile>> Client::create(FidHandle fid, std::string_view name,
-                                           std::uint32_t flags, std::uint32_t mode,
-                                           std::uint32_t gid) {
-  const auto reply = co_await call(
-      proto::Tlcreate{.fid = fid.fid(), .name = name, .flags = flags, .mode = mode, .gid = gid});
-  if (!reply)
-    co_return reply.error();
-  co_return OpenFile{std::move(fid), reply->qid, reply->iounit};
-}
-
-awaitable<error_code> Client::fsync(Fid fid, bool datasync) {
-  co_return (co_await call(proto::Tfsync{.fid = fid, .datasync = datasync ? 1U : 0U})).error();
-}
-
-awaitable<result<LockStatus>> Client::lock(Fid fid, LockRequest request) {
-  proto::Tlock message{.fid = fid,
-                       .type = static_cast<std::uint8_t>(request.type),
-                       .start = request.start,
-                       .length = request.length,
-                       .proc_id = request.owner,
-                       .client_id = lock_client_};
-  auto reply = co_await call(message);
-  if (reply.error() == as_error(EINVAL) && lock_client_ != kAnyHost) {
-    lock_client_ = kAnyHost;
-    message.client_id = lock_client_;
-    reply = co_await call(message);
-  }
-  if (!reply)
-    co_return reply.error();
-  constexpr auto kLast = static_cast<std::uint8_t>(LockStatus::grace);
-  co_return reply->status > kLast ? LockStatus::refused : LockStatus{reply->status};
-}
-
-awaitable<result<LockRequest>> Client::getlock(Fid fid, LockRequest request) {
-  const auto reply = co_await call(proto::Tgetlock{.fid = fid,
-                                                   .type = static_cast<std::uint8_t>(request.type),
-                                                   .start = request.start,
-                                                   .length = request.length,
-                                                   .proc_id = request.owner,
-                                                   .client_id = lock_client_});
-  if (!reply)
-    co_return reply.error();
-  if (reply->type > static_cast<std::uint8_t>(LockRequest::Type::unlock))
-    co_return as_error(EIO);
-  co_return LockRequest{.type = LockRequest::Type{reply->type},
-                        .start = reply->start,
-                        .length = reply->length,
-                        .owner = reply->proc_id};
 }
 
 awaitable<Transferred> Client::read(const OpenFile& file, std::uint64_t offset,
@@ -421,14 +271,7 @@ std::function<void(Fid)> Client::begin_use() {
   return [this](Fid fid) { fids_.begin(fid); };
 }
 
-awaitable<Transferred> Client::readdir(Fid fid, std::uint64_t offset, proto::Buffer destination) {
-  proto::Treaddir request{.fid = fid, .offset = offset, .count = 0};
-  request.count = std::min(static_cast<std::uint32_t>(destination.bytes.size()),
-                           connection_.msize() - proto::kIoHeaderSize);
-  auto out = proto::outgoing(request, connection_.dialect(), {}, std::move(destination));
-  const auto outcome = co_await call_raw(std::move(out), Fids(1, fid));
-  co_return Transferred{outcome.error, outcome.reply.data_size};
-}
+// ---- extended attributes
 
 awaitable<result<WalkedXattr>> Client::xattr_walk(Fid file, std::string_view name) {
   FidHandle made;
@@ -455,101 +298,93 @@ awaitable<error_code> Client::clunk(FidHandle fid) {
   co_return reply.error();
 }
 
+// ---- verbs that each dialect says in its own way
+
+const Capabilities& Client::capabilities() const {
+  return verbs_->capabilities();
+}
+
+awaitable<result<Attributes>> Client::getattr(Fid fid) {
+  const std::uint64_t asked = next_moment();
+  auto attributes = co_await verbs_->getattr(fid);
+  if (attributes) {
+    attributes->asked = asked;
+    attributes->heard = next_moment();
+  }
+  co_return attributes;
+}
+
+awaitable<error_code> Client::setattr(proto::Tsetattr changes) {
+  return verbs_->setattr(changes);
+}
+
+awaitable<result<proto::Rstatfs>> Client::statfs(Fid fid) {
+  return verbs_->statfs(fid);
+}
+
+awaitable<result<std::string>> Client::readlink(Fid fid) {
+  return verbs_->readlink(fid);
+}
+
+awaitable<result<OpenFile>> Client::open(FidHandle fid, std::uint32_t flags) {
+  return verbs_->open(std::move(fid), flags);
+}
+
+awaitable<result<OpenFile>> Client::create(FidHandle fid, std::string_view name,
+                                           std::uint32_t flags, std::uint32_t mode,
+                                           std::uint32_t gid) {
+  return verbs_->create(std::move(fid), name, flags, mode, gid);
+}
+
+awaitable<error_code> Client::fsync(Fid fid, bool datasync) {
+  return verbs_->fsync(fid, datasync);
+}
+
+awaitable<result<LockStatus>> Client::lock(Fid fid, LockRequest request) {
+  return verbs_->lock(fid, request);
+}
+
+awaitable<result<LockRequest>> Client::getlock(Fid fid, LockRequest request) {
+  return verbs_->getlock(fid, request);
+}
+
+awaitable<Transferred> Client::readdir(Fid fid, std::uint64_t offset, proto::Buffer destination) {
+  return verbs_->readdir(fid, offset, std::move(destination));
+}
+
+std::unique_ptr<DirectoryReader> Client::directory_reader(const OpenFile& directory) {
+  return verbs_->directory_reader(directory);
+}
+
 awaitable<result<proto::Qid>> Client::mkdir(Fid directory, std::string_view name,
                                             std::uint32_t mode, std::uint32_t gid) {
-  const auto reply =
-      co_await call(proto::Tmkdir{.dfid = directory, .name = name, .mode = mode, .gid = gid});
-  if (!reply)
-    co_return reply.error();
-  co_return reply->qid;
+  return verbs_->mkdir(directory, name, mode, gid);
 }
 
 awaitable<result<proto::Qid>> Client::symlink(Fid directory, std::string_view name,
                                               std::string_view target, std::uint32_t gid) {
-  const auto reply =
-      co_await call(proto::Tsymlink{.dfid = directory, .name = name, .target = target, .gid = gid});
-  if (!reply)
-    co_return reply.error();
-  co_return reply->qid;
+  return verbs_->symlink(directory, name, target, gid);
 }
 
 awaitable<result<proto::Qid>> Client::mknod(Fid directory, std::string_view name,
                                             std::uint32_t mode, std::uint32_t major,
                                             std::uint32_t minor, std::uint32_t gid) {
-  const auto reply = co_await call(proto::Tmknod{
-      .dfid = directory, .name = name, .mode = mode, .major = major, .minor = minor, .gid = gid});
-  if (!reply)
-    co_return reply.error();
-  co_return reply->qid;
+  return verbs_->mknod(directory, name, mode, major, minor, gid);
 }
 
 awaitable<error_code> Client::link(Fid directory, Fid file, std::string_view name) {
-  co_return (co_await call(proto::Tlink{.dfid = directory, .fid = file, .name = name})).error();
+  return verbs_->link(directory, file, name);
 }
 
 awaitable<error_code> Client::unlink(Fid directory, std::string_view name, bool directory_wanted,
                                      FidHandle known) {
-  if (has_unlinkat_) {
-    const auto reply = co_await call(proto::Tunlinkat{
-        .dirfid = directory, .name = name, .flags = directory_wanted ? kRemoveDirectory : 0});
-    if (reply || !is_unsupported(reply.error()))
-      co_return reply.error();
-    has_unlinkat_ = false;
-  }
-  if (known) {
-    const error_code error = co_await remove(std::move(known));
-    if (!is_stale(error))
-      co_return error;
-  }
-  auto walked = co_await walk_for_removal(directory, name, directory_wanted);
-  if (!walked)
-    co_return walked.error();
-  co_return co_await remove(std::move(*walked));
-}
-
-/// Tremove takes files and empty directories alike: the type is checked first.
-awaitable<result<FidHandle>> Client::walk_for_removal(Fid directory, std::string_view name,
-                                                      bool directory_wanted) {
-  auto target = co_await walk(directory, name);
-  if (!target)
-    co_return target.error();
-  const bool is_directory = (target->qid.type & proto::qid_type::kDir) != 0;
-  if (is_directory != directory_wanted)
-    co_return as_error(is_directory ? EISDIR : ENOTDIR);
-  co_return std::move(target->fid);
-}
-
-awaitable<error_code> Client::remove(FidHandle target) {
-  const auto reply = co_await call(proto::Tremove{.fid = target.fid()});
-  if (ended_by_tremove(reply.error()))
-    target.forget();
-  co_return reply.error();
+  return verbs_->unlink(directory, name, directory_wanted, std::move(known));
 }
 
 awaitable<error_code> Client::rename(Fid old_directory, std::string_view old_name,
                                      Fid new_directory, std::string_view new_name,
                                      FidHandle known) {
-  if (has_renameat_) {
-    const auto reply = co_await call(proto::Trenameat{.olddirfid = old_directory,
-                                                      .oldname = old_name,
-                                                      .newdirfid = new_directory,
-                                                      .newname = new_name});
-    if (reply || !is_unsupported(reply.error()))
-      co_return reply.error();
-    has_renameat_ = false;
-  }
-  if (known) {
-    const auto reply =
-        co_await call(proto::Trename{.fid = known.fid(), .dfid = new_directory, .name = new_name});
-    if (!is_stale(reply.error()))
-      co_return reply.error();
-  }
-  const auto source = co_await walk(old_directory, old_name);
-  if (!source)
-    co_return source.error();
-  co_return (co_await call(
-                 proto::Trename{.fid = source->fid.fid(), .dfid = new_directory, .name = new_name}))
-      .error();
+  return verbs_->rename(old_directory, old_name, new_directory, new_name, std::move(known));
 }
 
 }  // namespace fuse9p

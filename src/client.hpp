@@ -10,7 +10,9 @@
 #include "proto/dirent.hpp"
 #include "proto/fid_pool.hpp"
 #include "src/attributes.hpp"
+#include "src/capabilities.hpp"
 #include "src/connection.hpp"
+#include "src/directory.hpp"
 #include "src/fates.hpp"
 
 #include <boost/asio/steady_timer.hpp>
@@ -27,6 +29,7 @@ template <class T>
 using awaitable = boost::asio::awaitable<T>;
 
 class Client;
+class Verbs;
 
 /// A fid on the server, and the duty to give it back: the destructor queues a Tclunk, which nobody
 /// waits for and nothing cancels. It must not outlive its Client.
@@ -108,6 +111,10 @@ class Client {
          std::unique_ptr<Clock> clock = nullptr);
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
+  ~Client();
+
+  /// What the server and its dialect can do.
+  const Capabilities& capabilities() const;
 
   /// The fid that the handshake attached.
   static constexpr proto::Fid kRootFid{0};
@@ -171,6 +178,8 @@ class Client {
                                bool in_order);
   /// Directory entries from `offset` on, raw, into `destination`; 0 bytes at the end.
   awaitable<Transferred> readdir(proto::Fid fid, std::uint64_t offset, proto::Buffer destination);
+  /// The same in one form for every dialect. `directory` is open, and outlives the reader.
+  std::unique_ptr<DirectoryReader> directory_reader(const OpenFile& directory);
 
   // ---- extended attributes: the single messages; the conversations are in xattr.hpp
   /// A fid from which the value of the attribute is read, or with name "" the list of all names,
@@ -192,17 +201,18 @@ class Client {
                                       std::uint32_t mode, std::uint32_t major, std::uint32_t minor,
                                       std::uint32_t gid);
   awaitable<error_code> link(proto::Fid directory, proto::Fid file, std::string_view name);
-  /// unlink(2), or rmdir(2) with `directory_wanted`. Falls back on Tremove, of `known` if that is a
-  /// fid walked by this very name, else of one walked to it.
+  /// unlink(2), or rmdir(2) with `directory_wanted`. Where it takes a fid of the file it is `known`
+  /// if that is a fid walked by this very name, else one walked to it.
   awaitable<error_code> unlink(proto::Fid directory, std::string_view name, bool directory_wanted,
                                FidHandle known = {});
-  /// Falls back on Trename, with `known` as above.
+  /// `known` as above.
   awaitable<error_code> rename(proto::Fid old_directory, std::string_view old_name,
                                proto::Fid new_directory, std::string_view new_name,
                                FidHandle known = {});
 
  private:
   friend class FidHandle;
+  friend class Verbs;
 
   template <proto::Request T>
   awaitable<result<proto::reply_of_t<T>>> call(const T& request);
@@ -212,9 +222,6 @@ class Client {
   template <class Start>
   awaitable<Transferred> transfer(std::size_t size, Start start);
   std::function<void(proto::Fid)> begin_use();
-  awaitable<result<FidHandle>> walk_for_removal(proto::Fid directory, std::string_view name,
-                                                bool directory_wanted);
-  awaitable<error_code> remove(FidHandle target);
 
   template <class Start>
   auto make_fid(FidHandle& made, Start start) -> decltype(start(proto::Fid{}));
@@ -224,6 +231,7 @@ class Client {
   void release(proto::Fid fid);
   void send_clunk(proto::Fid fid);
   void on_lost(const std::string& why);
+  std::uint64_t next_moment() { return ++moment_; }
   void on_settled(proto::MessageType request, const Fids& fids, error_code error);
   void on_late(proto::MessageType reply, proto::Fid created);
 
@@ -239,9 +247,7 @@ class Client {
   std::function<void(std::size_t)> fids_short_;
   boost::asio::io_context& io_;
   std::deque<boost::asio::steady_timer*> awaiting_fids_;
-  std::string lock_client_;
-  // Learnt from the server, and not asked again: operations that it does not have.
-  bool has_unlinkat_ = true, has_renameat_ = true;
+  std::unique_ptr<Verbs> verbs_;
 };
 
 }  // namespace fuse9p
