@@ -22,6 +22,12 @@ namespace {
 
 constexpr std::uint32_t kPage = 4096;
 
+std::unique_ptr<Verbs> make_verbs(Client& client, proto::Dialect dialect, const IdNames& names) {
+  if (dialect == proto::Dialect::l)
+    return make_verbs_l(client);
+  return make_verbs_legacy(client, dialect, names);
+}
+
 }  // namespace
 
 // ---- FidHandle
@@ -46,7 +52,8 @@ void FidHandle::forget() {
 // ---- Client
 
 Client::Client(asio::io_context& io, Established established,
-               const proto::MultiplexerLimits& limits, Events events, std::unique_ptr<Clock> clock)
+               const proto::MultiplexerLimits& limits, Events events, std::unique_ptr<Clock> clock,
+               IdNames names)
     : events_(std::move(events)),
       fates_(io),
       root_qid_(established.parameters.root_qid),
@@ -54,7 +61,8 @@ Client::Client(asio::io_context& io, Established established,
       connection_(io, std::move(established), limits, std::move(clock)),
       root_(*this, *fids_.acquire()),
       io_(io),
-      verbs_(make_verbs_l(*this)) {
+      names_(std::move(names)),
+      verbs_(make_verbs(*this, connection_.dialect(), names_)) {
   connection_.run(
       {.lost = [this](error_code, const std::string& why) { on_lost(why); },
        .settled = [this](proto::MessageType request, const Fids& fids,
@@ -67,9 +75,13 @@ Client::Client(asio::io_context& io, Established established,
 Client::~Client() = default;
 
 std::uint32_t Client::chunk(std::uint32_t iounit) const {
-  const std::uint32_t most = connection_.msize() - proto::kIoHeaderSize;
-  const std::uint32_t bytes = iounit == 0 ? most : std::min(iounit, most);
+  const std::uint32_t bytes = largest_chunk(iounit);
   return bytes >= kPage ? bytes / kPage * kPage : bytes;
+}
+
+std::uint32_t Client::largest_chunk(std::uint32_t iounit) const {
+  const std::uint32_t most = connection_.msize() - proto::kIoHeaderSize;
+  return iounit == 0 ? most : std::min(iounit, most);
 }
 
 // ---- fids
@@ -215,11 +227,16 @@ awaitable<result<FidHandle>> Client::clone(Fid from) {
 }
 
 awaitable<result<Walked>> Client::attach(std::uint32_t n_uname) {
+  // In .L no name: a server that prefers it to the number would take one user for another.
+  std::string uname;
+  if (connection_.dialect() != proto::Dialect::l)
+    uname = names_.user_name(n_uname).value_or("");
+  if (uname.empty() && !capabilities().numeric_users)
+    co_return as_error(EACCES);
   FidHandle made;
-  // No name: a server that prefers it to the number would take one user for another.
   const auto reply = co_await make_fid(made, [&](Fid fid) {
     return call(proto::Tattach{
-        .fid = fid, .afid = proto::kNoFid, .uname = {}, .aname = aname_, .n_uname = n_uname});
+        .fid = fid, .afid = proto::kNoFid, .uname = uname, .aname = aname_, .n_uname = n_uname});
   });
   if (!reply)
     co_return reply.error();
@@ -229,10 +246,11 @@ awaitable<result<Walked>> Client::attach(std::uint32_t n_uname) {
 awaitable<Transferred> Client::read(const OpenFile& file, std::uint64_t offset,
                                     proto::Buffer destination, ReadMode mode,
                                     std::optional<std::uint64_t> known_size) {
+  const bool whole = mode == ReadMode::stream;
   bulk::ReadRequest request{.fid = file.fid.fid(),
                             .offset = offset,
                             .destination = std::move(destination),
-                            .chunk = chunk(file.iounit),
+                            .chunk = whole ? largest_chunk(file.iounit) : chunk(file.iounit),
                             .mode = mode,
                             .known_size = known_size};
   co_return co_await transfer(request.destination.bytes.size(), [&](bulk::Handler handler) {
@@ -245,7 +263,7 @@ awaitable<Transferred> Client::write(const OpenFile& file, std::uint64_t offset,
   bulk::WriteRequest request{.fid = file.fid.fid(),
                              .offset = offset,
                              .data = std::move(data),
-                             .chunk = chunk(file.iounit),
+                             .chunk = in_order ? largest_chunk(file.iounit) : chunk(file.iounit),
                              .in_order = in_order};
   co_return co_await transfer(request.data.bytes.size(), [&](bulk::Handler handler) {
     bulk::start_write(connection_, begin_use(), std::move(request), std::move(handler));

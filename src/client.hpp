@@ -14,6 +14,7 @@
 #include "src/connection.hpp"
 #include "src/directory.hpp"
 #include "src/fates.hpp"
+#include "src/id_names.hpp"
 
 #include <boost/asio/steady_timer.hpp>
 
@@ -105,10 +106,10 @@ class Client {
     std::function<void(const std::string& why)> lost;
   };
 
-  /// No clock: the machine's.
+  /// No clock: the machine's. `names`: for servers that know users by name.
   Client(boost::asio::io_context& io, Established established,
          const proto::MultiplexerLimits& limits, Events events,
-         std::unique_ptr<Clock> clock = nullptr);
+         std::unique_ptr<Clock> clock = nullptr, IdNames names = IdNames());
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
   ~Client();
@@ -124,6 +125,8 @@ class Client {
   Connection& connection() { return connection_; }
   /// Data bytes that one message carries on a file of this iounit: a page multiple where possible.
   std::uint32_t chunk(std::uint32_t iounit) const;
+  /// The most that one message carries: for files on which one read or write is to be one message.
+  std::uint32_t largest_chunk(std::uint32_t iounit) const;
   std::size_t fids_in_use() const { return fids_.in_use(); }
   /// Of those, the ones that have a FidHandle.
   std::size_t fids_held() const { return fids_.held(); }
@@ -144,8 +147,12 @@ class Client {
   /// A second fid for the same file.
   awaitable<result<FidHandle>> clone(proto::Fid from);
 
-  /// The tree's root once more, as the user with that number: attach(5).
+  /// The tree's root once more, as the user with that number: attach(5). Where users have no
+  /// numbers, under the name that it has here; EACCES if it has none.
   awaitable<result<Walked>> attach(std::uint32_t n_uname);
+
+  // What follows is asked in 9P2000.L's words, and said in the session's dialect. What that cannot
+  // say at all is refused with the errno that programs expect.
 
   // ---- attributes
   awaitable<result<Attributes>> getattr(proto::Fid fid);
@@ -247,6 +254,7 @@ class Client {
   std::function<void(std::size_t)> fids_short_;
   boost::asio::io_context& io_;
   std::deque<boost::asio::steady_timer*> awaiting_fids_;
+  IdNames names_;
   std::unique_ptr<Verbs> verbs_;
 };
 

@@ -257,6 +257,8 @@ Connection::Handler Connection::take_handler(proto::RequestId id) {
 }
 
 void Connection::finish(proto::Event& event, error_code error) {
+  if (!event.reply.ename.empty())
+    log::debug("{}: an error in the server's words: {}", name(), proto::quoted(event.reply.ename));
   Handler handler = take_handler(event.id);
   // First the fids, so that a handler that gives one back finds it unused.
   settle(event.id, error);

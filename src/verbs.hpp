@@ -68,21 +68,26 @@ class Verbs {
   awaitable<Transferred> call_for_data(proto::Outgoing request, proto::Fid fid);
   /// What one request for directory entries may ask for, with room for so much.
   std::uint32_t directory_count(std::size_t room) const;
+  /// For Attributes::asked and heard, of those that don't come by getattr().
+  std::uint64_t next_moment() { return client_.next_moment(); }
   /// By Tremove, of `known` if that is a fid walked by this very name, else of one walked to it.
   awaitable<error_code> remove_by_fid(proto::Fid directory, std::string_view name,
                                       bool directory_wanted, FidHandle known);
+  awaitable<error_code> remove(FidHandle target);
 
   Client& client_;
 
  private:
   awaitable<result<FidHandle>> walk_for_removal(proto::Fid directory, std::string_view name,
                                                 bool directory_wanted);
-  awaitable<error_code> remove(FidHandle target);
 
   Capabilities capabilities_;
 };
 
 /// 9P2000.L.
 std::unique_ptr<Verbs> make_verbs_l(Client& client);
+/// 9P2000 and 9P2000.u. `names` outlives them.
+std::unique_ptr<Verbs> make_verbs_legacy(Client& client, proto::Dialect dialect,
+                                         const IdNames& names);
 
 }  // namespace fuse9p

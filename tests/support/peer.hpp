@@ -22,7 +22,8 @@ namespace fuse9p::test {
 
 class Peer {
  public:
-  explicit Peer(boost::asio::io_context& io) : io_(io) {
+  explicit Peer(boost::asio::io_context& io, proto::Dialect dialect = proto::Dialect::l)
+      : io_(io), dialect_(dialect) {
     int ends[2];
     EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
     client_fd_ = ends[0];
@@ -36,7 +37,7 @@ class Peer {
   int client_fd() const { return client_fd_; }
   Established established(std::uint32_t msize = 65536) {
     return {Transport(io_, client_fd_, client_fd_, "peer"),
-            {.dialect = proto::Dialect::l, .msize = msize, .root_qid = {}, .aname = "/tree"}};
+            {.dialect = dialect_, .msize = msize, .root_qid = {}, .aname = "/tree"}};
   }
 
   void run() {
@@ -56,7 +57,7 @@ class Peer {
     if (received_.size() < header.size)
       return "";
     const std::string text =
-        proto::to_text(proto::ByteView(received_.data(), header.size), proto::Dialect::l);
+        proto::to_text(proto::ByteView(received_.data(), header.size), dialect_);
     received_.erase(received_.begin(), received_.begin() + header.size);
     return text;
   }
@@ -68,7 +69,7 @@ class Peer {
   }
 
   void say(std::string_view text) {
-    const auto frame = proto::from_text(text, proto::Dialect::l);
+    const auto frame = proto::from_text(text, dialect_);
     ASSERT_TRUE(frame.has_value()) << text;
     say_bytes({frame->data(), frame->size()});
   }
@@ -95,6 +96,7 @@ class Peer {
   }
 
   boost::asio::io_context& io_;
+  proto::Dialect dialect_;
   int fd_ = -1, client_fd_ = -1;
   std::vector<std::byte> received_;
 };
