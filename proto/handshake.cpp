@@ -63,6 +63,8 @@ Handshake::Action Handshake::on_version(ByteView frame) {
                                           [](Dialect dialect) { return version_string(dialect); });
   if (accepted == config_.dialects.end())
     return refused(shown(answer->version));
+  if (has_better_than(*accepted))
+    return refused(shown(answer->version));
   if (answer->msize < kLeastMsize)
     return fail(Error::message_too_large, "grants msize " + std::to_string(answer->msize) +
                                               ", at least " + std::to_string(kLeastMsize) +
@@ -72,12 +74,21 @@ Handshake::Action Handshake::on_version(ByteView frame) {
   return attach();
 }
 
+/// Many servers answer what they don't know with the plain "9P2000", also those that would know
+/// 9P2000.u if they were asked for it. A connection that is agreed on, though, may not be asked
+/// again.
+bool Handshake::has_better_than(Dialect offered) const {
+  const auto next = attempt_ + 1;
+  return offered != parameters_.dialect && config_.can_reconnect &&
+         next < config_.dialects.size() && config_.dialects[next] != offered;
+}
+
 Handshake::Action Handshake::refused(std::string_view answer) {
   answers_ += (answers_.empty() ? "" : ", ");
   answers_ += "\"" + std::string(version_string(parameters_.dialect)) + "\" was answered with " +
               std::string(answer);
   if (++attempt_ < config_.dialects.size())
-    return {.kind = Action::Kind::reconnect};
+    return config_.can_reconnect ? Action{.kind = Action::Kind::reconnect} : start();
   return fail(Error::unexpected_reply, "no common version: " + answers_);
 }
 

@@ -5,8 +5,8 @@
 //   start() -> send Tversion;  received(Rversion) -> send Tattach;  received(Rattach) -> done
 //
 // A server that refuses a dialect makes it ask for a fresh connection and the next dialect: a
-// second Tversion on one connection is not understood everywhere. No authentication (Tauth) is
-// done.
+// second Tversion on one connection is not understood everywhere, and tried only where there can be
+// no other connection. No authentication (Tauth) is done.
 #pragma once
 
 #include "proto/codec.hpp"
@@ -18,6 +18,7 @@ namespace fuse9p::proto {
 
 struct HandshakeConfig {
   std::vector<Dialect> dialects = {Dialect::l};  ///< tried in this order
+  bool can_reconnect = true;                     ///< else one connection must do for all of them
   std::uint32_t msize = 1U << 20;                ///< asked for; the server may grant less
   std::string uname, aname;
   std::uint32_t n_uname = kNoNumericUname;
@@ -66,6 +67,7 @@ class Handshake {
   Action on_attach(ByteView frame);
   Action attach();
   Action refused(std::string_view answer);
+  bool has_better_than(Dialect offered) const;
   Action unexpected(ByteView frame) const;
   std::string attempt() const;
   static Action fail(error_code error, std::string message);

@@ -104,11 +104,37 @@ TEST(Handshake, ExactAnswerLeadsToAttachAndIsDone) {
   EXPECT_EQ(shake.handshake().parameters().root_qid, (Qid{.type = 0x80, .version = 7, .path = 42}));
 }
 
-TEST(Handshake, DowngradeToADialectOfTheListIsTaken) {
-  Shake shake({Dialect::l, Dialect::u, Dialect::legacy});
+TEST(Handshake, DowngradeToTheNextDialectOfTheListIsTaken) {
+  Shake shake({Dialect::u, Dialect::legacy});
   shake.start();
   EXPECT_EQ(shake.hear("Rversion msize 65536 version 9P2000"), kAttachLegacy);
   EXPECT_EQ(shake.handshake().parameters().dialect, Dialect::legacy);
+}
+
+TEST(Handshake, DowngradeIsNotTakenBeforeWhatIsBetterWasAskedFor) {
+  Shake shake({Dialect::l, Dialect::u, Dialect::legacy});
+  shake.start();
+  EXPECT_EQ(shake.hear("Rversion msize 65536 version 9P2000"), "reconnect");
+  EXPECT_EQ(shake.start(), "-> Tversion tag 65535 msize 65536 version 9P2000.u");
+  EXPECT_EQ(shake.hear("Rversion msize 65536 version 9P2000"), kAttachLegacy);
+}
+
+TEST(Handshake, WithOneConnectionADowngradeIsTaken) {
+  HandshakeConfig config = config_for({Dialect::l, Dialect::u, Dialect::legacy});
+  config.can_reconnect = false;
+  Shake shake(config);
+  shake.start();
+  EXPECT_EQ(shake.hear("Rversion msize 65536 version 9P2000"), kAttachLegacy);
+}
+
+TEST(Handshake, WithOneConnectionTheNextDialectIsAskedForOnIt) {
+  HandshakeConfig config = config_for({Dialect::l, Dialect::u});
+  config.can_reconnect = false;
+  Shake shake(config);
+  shake.start();
+  EXPECT_EQ(shake.hear("Rversion msize 65536 version unknown"),
+            "-> Tversion tag 65535 msize 65536 version 9P2000.u");
+  EXPECT_EQ(shake.hear("Rversion msize 65536 version 9P2000.u"), kAttachL);
 }
 
 TEST(Handshake, DowngradeToADialectThatIsNotOnTheListIsRefused) {
