@@ -24,6 +24,7 @@ struct FileHandle {
   bool in_order = false;  ///< append-only, or a stream: one Twrite at a time
   bool direct = false;    ///< not through the page cache: short answers are allowed
   bool stream = false;    ///< one Tread per read(2), as it comes
+  bool at_end = false;    ///< to be written at the end, of which the server must be asked
 
   FileHandle(OpenFile opened, NodeRef owner, UserId opener)
       : file(std::move(opened)), node(std::move(owner)), user(opener) {

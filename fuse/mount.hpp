@@ -65,6 +65,7 @@ class Mount {
   // ---- for the operations
   boost::asio::io_context& io() { return io_; }
   Client& client() { return client_; }
+  const Client& client() const { return client_; }
   NodeTable& nodes() { return nodes_; }
   FidCache& fids() { return fids_; }
   HandleTable<FileHandle>& files() { return files_; }

@@ -25,7 +25,8 @@ std::vector<gid_t> groups_of(const Request& request) {
 Caller caller_of(const Mount& mount, const Request& request) {
   const UserPolicy& users = mount.settings().users;
   const bool known =
-      request.user() != UserId::mount || users.mount_number == std::uint32_t{request.uid()};
+      mount.client().capabilities().unix_permissions &&
+      (request.user() != UserId::mount || users.mount_number == std::uint32_t{request.uid()});
   Caller caller;
   if (known) {
     caller.number = request.uid();

@@ -37,21 +37,41 @@ std::uint32_t wire_flags(int flags) {
   return wire;
 }
 
+/// What tells a Plan 9 server's files that a program makes up, if they have a length: no version,
+/// append-only, exclusive.
+bool is_marked(const Mount& mount, const Attributes& attributes) {
+  constexpr std::uint8_t kMarks = proto::qid_type::kAppend | proto::qid_type::kExclusive;
+  return mount.client().capabilities().synthetic_files &&
+         ((attributes.qid.type & kMarks) != 0 || attributes.qid.version == 0);
+}
+
 /// A file of length 0 may be one whose content is made when it is read.
-bool may_be_synthetic(const Attributes& attributes) {
-  return attributes.type() == S_IFREG && attributes.size == 0;
+bool may_be_synthetic(const Mount& mount, const Attributes& attributes) {
+  return attributes.type() == S_IFREG && (attributes.size == 0 || is_marked(mount, attributes));
+}
+
+/// Are reads to go to the server as they are, and with a Plan 9 server writes as well? `emptied`:
+/// by this open, so that it says nothing that the file is empty.
+bool is_stream(const Mount& mount, const FileHandle& handle, bool emptied) {
+  const Attributes& attributes = handle.node->attributes;
+  if (!mount.client().capabilities().synthetic_files)
+    return !handle.writable && may_be_synthetic(mount, attributes);
+  return emptied ? is_marked(mount, attributes) : may_be_synthetic(mount, attributes);
 }
 
 std::shared_ptr<FileHandle> make_handle(Mount& mount, UserId user, OpenFile opened, NodeRef node,
-                                        int flags) {
+                                        int flags, bool emptied) {
   auto handle = std::make_shared<FileHandle>(std::move(opened), std::move(node), user);
   const bool append_only = (handle->file.qid.type & proto::qid_type::kAppend) != 0;
   handle->writable = (flags & O_ACCMODE) != O_RDONLY;
   handle->in_order = (flags & O_APPEND) != 0 || append_only;
-  // The page cache would not ask beyond its length.
-  const Attributes& attributes = handle->node->attributes;
-  handle->stream = !handle->writable && may_be_synthetic(attributes);
-  handle->direct = handle->stream || mount.settings().direct_io;
+  handle->at_end =
+      (flags & O_APPEND) != 0 && !append_only && !mount.client().capabilities().append_on_server;
+  handle->stream = is_stream(mount, *handle, emptied);
+  handle->in_order |= handle->stream;
+  // The page cache would not ask beyond a file's length, and knows only the length that it was
+  // told.
+  handle->direct = handle->stream || handle->at_end || mount.settings().direct_io;
   return handle;
 }
 
@@ -140,7 +160,7 @@ awaitable<void> open(Mount& mount, Request& request, fuse_ino_t ino, FileInfo fi
   const NodeRef node = mount.nodes().find(ino);
   if (!node || node->unlinked())
     co_return request.reply_errno(ESTALE);
-  if (may_be_synthetic(node->attributes))
+  if (may_be_synthetic(mount, node->attributes))
     request.be_brief();  // its open may block
   const bool truncate = (file->flags & O_TRUNC) != 0;
   const Change change = size_of(node);
@@ -169,7 +189,8 @@ awaitable<void> open(Mount& mount, Request& request, fuse_ino_t ino, FileInfo fi
     if (request.drops_set_id())
       co_await drop_set_id(mount, request.user(), node);
   }
-  const auto handle = make_handle(mount, request.user(), std::move(*opened), node, file->flags);
+  const auto handle = make_handle(mount, request.user(), std::move(*opened), node, file->flags,
+                                  truncate && told.size != 0);
   const fuse_file_info reply = open_reply(mount, file, handle, keep);
   if (!request.reply_open(reply))
     mount.files().remove(reply.fh);
@@ -208,7 +229,8 @@ awaitable<void> create(Mount& mount, Request& request, fuse_ino_t parent, std::s
       co_await created_node(mount, request.user(), directory, name, *opened, guess);
   directory->fresh_until = {};
   node->cached_content = node->attributes;
-  const auto handle = make_handle(mount, request.user(), std::move(*opened), node, file->flags);
+  const auto handle =
+      make_handle(mount, request.user(), std::move(*opened), node, file->flags, true);
   const fuse_file_info reply = open_reply(mount, file, handle, false);
   mount.nodes().looked_up(*node);
   const fuse_entry_param entry = mount.entry_of(*node);
@@ -228,7 +250,8 @@ awaitable<void> read(Mount& mount, Request& request, fuse_ino_t, std::size_t siz
   if (mount.locks().lost(*handle->node))
     co_return request.reply_errno(EIO);
   // A file that has got a length since it was opened is an ordinary one after all.
-  const bool stream = handle->stream && handle->node->attributes.size == 0;
+  const bool stream = handle->stream && (mount.client().capabilities().synthetic_files ||
+                                         handle->node->attributes.size == 0);
   if (stream)
     request.be_brief();
   const auto page_timeout = mount.settings().page_timeout;
@@ -262,7 +285,13 @@ awaitable<void> write(Mount& mount, Request& request, fuse_ino_t, proto::ConstBu
     co_return request.reply_errno(EBADF);
   if (mount.locks().lost(*handle->node))
     co_return request.reply_errno(EIO);
-  const auto start = static_cast<std::uint64_t>(offset);
+  auto start = static_cast<std::uint64_t>(offset);
+  if (handle->at_end) {
+    const auto attributes = co_await mount.client().getattr(handle->file.fid.fid());
+    if (!attributes)
+      co_return request.reply_error(attributes.error());
+    start = attributes->size;
+  }
   const Change change = bytes_of(handle->node, start, start + data.bytes.size());
   if (const bool cleared = co_await mount.unresolved().cleared(change); !cleared)
     co_return request.reply_errno(EINTR);

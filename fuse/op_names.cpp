@@ -210,6 +210,8 @@ awaitable<void> rename(Mount& mount, Request& request, fuse_ino_t parent, std::s
   const NodeRef to = mount.nodes().find(new_parent);
   if (!from || !to)
     co_return request.reply_errno(ESTALE);
+  if (from->id() != to->id() && !mount.client().capabilities().rename_across_directories)
+    co_return request.reply_errno(EXDEV);
   const Change leaving = name_of(from, name);
   const Change arriving = name_of(to, new_name);
   if (const bool cleared = co_await mount.unresolved().cleared(leaving, arriving); !cleared)

@@ -80,7 +80,8 @@ class Program {
     proto::MultiplexerLimits limits;
     limits.flush_timeout = options_.flush_timeout;
     client_.emplace(io_, std::move(established), limits,
-                    Client::Events{.lost = [this](const std::string& why) { lost(why); }});
+                    Client::Events{.lost = [this](const std::string& why) { lost(why); }}, nullptr,
+                    IdNames::local(options_.dfltuid, options_.dfltgid));
     const auto root = co_await client_->getattr(client_->root());
     if (!root)
       throw ConnectError(client_->connection().name() + ": the root directory of aname=\"" +
@@ -92,7 +93,10 @@ class Program {
     return {.privileged_port = options_.privileged_port, .timeout = options_.connect_timeout};
   }
   proto::HandshakeConfig handshake() const {
-    return {.dialects = {options_.dialect},
+    using proto::Dialect;
+    return {.dialects = options_.dialect ? std::vector{*options_.dialect}
+                                         : std::vector{Dialect::l, Dialect::u, Dialect::legacy},
+            .can_reconnect = !std::holds_alternative<FdEndpoint>(options_.endpoint),
             .msize = options_.msize,
             .uname = options_.uname,
             .aname = options_.aname,
@@ -110,8 +114,29 @@ class Program {
     return policy;
   }
 
+  /// What was asked for, cut down to what the session can do.
+  void adapt_to_session() {
+    const Capabilities& session = client_->capabilities();
+    const bool several = options_.allow_other || options_.allow_root;
+    if (options_.server_locks && !session.locks) {
+      options_.server_locks = false;
+      options_.notes.emplace_back(
+          "locks=server: the server's dialect has no locks; they are local");
+    }
+    options_.no_xattr = options_.no_xattr || !session.xattrs;
+    options_.posix_acl = options_.posix_acl && session.xattrs;
+    if (session.unix_permissions)
+      return;
+    // Only the server knows who may do what: it is asked each time, as the user that it is about.
+    if (options_.permissions_implied)
+      std::erase(options_.fuse_options, "default_permissions");
+    if (several)
+      options_.attr_timeout = options_.entry_timeout = options_.negative_timeout = {};
+  }
+
   void mount() {
     clear_the_way();
+    adapt_to_session();
     fs::MountSettings settings{.mountpoint = options_.mountpoint,
                                .fuse_options = options_.fuse_options,
                                .allows_others = options_.allow_other || options_.allow_root,
@@ -268,13 +293,6 @@ int remount(const Options& options) {
   return kExitSuccess;
 }
 
-void refuse_what_is_missing(const Options& options) {
-  const std::string missing = ": not in this version of fuse9p, ";
-  if (options.dialect != proto::Dialect::l)
-    throw UsageError("option version=" + std::string(proto::version_string(options.dialect)) +
-                     missing + "which speaks 9P2000.L only");
-}
-
 void note_what_is_missing(Options& options) {
   if (options.no_device_map)
     options.notes.emplace_back("nodevmap: not in this version");
@@ -286,7 +304,6 @@ int run(Options options) {
   refuse_what_is_roots(options);
   if (options.remount)
     return remount(options);
-  refuse_what_is_missing(options);
   note_what_is_missing(options);
   if (options.fake)
     return kExitSuccess;

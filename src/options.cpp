@@ -373,8 +373,8 @@ constexpr std::array kTable = std::to_array<OptionSpec>({
     {"connect_timeout", seconds, "SECONDS", "10", "How long to wait for a connection.", kConnection,
      set_wait<&Options::connect_timeout>},
 
-    {"version", choice, "DIALECT", "9p2000.L", "9p2000, 9p2000.u or 9p2000.L.", kSession,
-     set_version},
+    {"version", choice, "DIALECT", "the best that the server has", "9p2000, 9p2000.u or 9p2000.L.",
+     kSession, set_version},
     {"noextend", flag, "", "", "The same as version=9p2000.", kSession, set_noextend},
     {"msize", size, "SIZE", "1M", "Largest message to ask for, 4k to 16M; the server may lower it.",
      kSession, set_msize},
@@ -854,7 +854,7 @@ void resolve_access(Options& options) {
     access.mode = several ? Mode::client : Mode::any;
   // One user must not walk through what another one has just made the kernel know.
   if (several && !options.default_permissions) {
-    options.default_permissions = true;
+    options.default_permissions = options.permissions_implied = true;
     options.fuse_options.emplace_back("default_permissions");
   }
 }

@@ -52,7 +52,7 @@ struct Options {           // NOLINT(clang-analyzer-optin.performance.Padding)
   bool privileged_port = false;
   std::chrono::milliseconds connect_timeout{10'000};
 
-  proto::Dialect dialect = proto::Dialect::l;
+  std::optional<proto::Dialect> dialect;  ///< nothing: the best that the server has
   std::uint32_t msize = 1U << 20;
   std::string uname;
   /// kNoNumericUname when uname was given by name alone: the server looks it up.
@@ -85,7 +85,9 @@ struct Options {           // NOLINT(clang-analyzer-optin.performance.Padding)
   bool default_permissions = false;
   bool no_symfollow = false;  ///< not among fuse_options: libfuse does not know it
   bool remount = false;       ///< mount nothing, change the flags; no other member is checked then
-  std::string fsname;         ///< source when not given
+  /// Nobody asked for them: they come with access for several users, where bits mean something.
+  bool permissions_implied = false;
+  std::string fsname;  ///< source when not given
   std::string subtype = "fuse9p";
   /// For fuse_session_new(), each behind an -o of its own; commas and backslashes are escaped.
   std::vector<std::string> fuse_options;

@@ -76,7 +76,7 @@ TEST(Options, DefaultsNeedNoMoreThanSourceAndMountpoint) {
   EXPECT_EQ(options.endpoint, Endpoint(TcpEndpoint{"host", "564"}));
   EXPECT_FALSE(options.trans);
   EXPECT_EQ(options.connect_timeout, milliseconds(10'000));
-  EXPECT_EQ(options.dialect, Dialect::l);
+  EXPECT_EQ(options.dialect, std::nullopt);
   EXPECT_EQ(options.msize, 1048576U);
   EXPECT_EQ(options.aname, "");
   EXPECT_EQ(options.access.mode, Access::Mode::any);
@@ -124,7 +124,7 @@ TEST(Options, NumberOfTheUserIsSentWhenGiven) {
 
 TEST(Options, TableGivesTheDefaultsOfTheStruct) {
   // Those whose default is not a value but a description, or the source's.
-  const std::set<std::string_view> described{"trans",   "port",   "uname",
+  const std::set<std::string_view> described{"trans",   "port",   "uname", "version",
                                              "n_uname", "access", "fsname"};
   for (const OptionSpec& option : kOptions) {
     if (option.default_text.empty() || described.contains(option.name))
