@@ -144,7 +144,7 @@ TEST_F(LegacyVerbs, GetattrIsStat) {
   peer_.say(
       "Rstat tag 0 stat (type 0 dev 0 qid (0x6 5 0x0) mode 07644 atime 1 mtime 2 length 513 "
       "name a uid glenda gid sys muid glenda)");
-  const Attributes& attributes = **got->value();
+  const Attributes& attributes = *got->value();
   EXPECT_EQ(attributes.mode, S_IFREG | 0644U);  // 9P2000 has no bits above these
   EXPECT_EQ(attributes.uid, 1000U);
   EXPECT_EQ(attributes.gid, 3U);
