@@ -32,7 +32,8 @@ TEST(StatRecord, TypesOf9P2000uAreLinuxTypes) {
 }
 
 TEST(StatRecord, A9P2000ServersOtherBitsMeanNothing) {
-  EXPECT_EQ(attributes_of(with_mode(0x02F77644), Dialect::legacy, IdNames()).mode, S_IFREG | 0644U);
+  EXPECT_EQ(attributes_of(with_mode(0x02F70000 | 07644), Dialect::legacy, IdNames()).mode,
+            S_IFREG | 0644U);
 }
 
 TEST(StatRecord, DeviceNumbersStandInTheExtension) {
