@@ -171,7 +171,7 @@ FidHandle FidCache::take(const Node& node, UserId user) {
 
 void FidCache::evict() {
   // From the oldest on; those in use are passed over, so the bound may be exceeded by their number.
-  const std::size_t fewest = std::max<std::size_t>(1, max_fids_ / kLeastShare);
+  const std::size_t fewest = std::clamp<std::size_t>(max_fids_ / kLeastShare, 1, kFewest);
   const auto too_many = [&] {
     return order_.size() > max_fids_ || (client_.fids_held() > max_fids_ && order_.size() > fewest);
   };

@@ -32,8 +32,9 @@ class FidLease {
 
 class FidCache {
  public:
-  /// When there are more open files than fids, this share of them is cached all the same.
-  static constexpr std::size_t kLeastShare = 4;
+  /// When open files alone take all that there may be, so many are cached all the same (or this
+  /// share, if that is less): those on the way to the others.
+  static constexpr std::size_t kFewest = 16, kLeastShare = 4;
   /// What is left to walks and open files of the fids that a server turned out to have.
   static constexpr std::size_t kSpareShare = 4;
 

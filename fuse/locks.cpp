@@ -48,6 +48,7 @@ struct Locks::File {
   OpenFile own;                    // the fid on which it stands
   Handle borrowed;                 // if there is none of our own to be had
   bool turn = false;               // somebody has it
+  bool put_right = true;           // what an attempt may have shaken
   bool doubtful = false;           // a request was cancelled: one that lies may do it yet
   bool lost = false;
   Wakeup changed;
@@ -236,7 +237,11 @@ awaitable<result<LockStatus>> Locks::raise(FilePtr file, Handle handle, LockType
   const bool shaken = !granted && before != LockType::none;
   if (in_doubt || shaken) {
     file->doubtful = file->doubtful || in_doubt;
+    file->put_right = false;
     mount_.spawn_detached(put_right(file, mark));
+    // Who is told that it has become no stronger relies on what it was.
+    for (bool woken = !in_doubt; woken && !file->put_right;)
+      woken = co_await file->changed.wait();
     co_return status;
   }
   if (granted) {
@@ -327,6 +332,7 @@ awaitable<void> Locks::put_right(FilePtr file, Fates::Mark mark) {
     if (file->strongest() >= file->held)
       break;
   }
+  file->put_right = true;
   end_turn(*file);
   forget_if_idle(file);
 }

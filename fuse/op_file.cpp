@@ -137,6 +137,14 @@ std::optional<std::uint64_t> known_size(const Node& node) {
   return node.attributes.size;
 }
 
+/// A new file has none; the kernel would ask before the first write, which costs two round trips.
+void expect_no_capability(const Mount& mount, Node& node) {
+  static const auto index = *AbsentXattrs::index_of("security.capability");
+  const auto now = Clock::now();
+  node.absent_xattrs.learn(index, ENODATA, node.absent_xattrs.mark(), now,
+                           now + mount.settings().attr_timeout);
+}
+
 /// The node of a file that was just created or, without O_EXCL, perhaps only opened. It is open:
 /// what can't be learnt about it any more is made up, and the kernel is told not to keep it.
 awaitable<NodeRef> created_node(Mount& mount, UserId user, NodeRef directory, std::string name,
@@ -229,6 +237,7 @@ awaitable<void> create(Mount& mount, Request& request, fuse_ino_t parent, std::s
       co_await created_node(mount, request.user(), directory, name, *opened, guess);
   directory->fresh_until = {};
   node->cached_content = node->attributes;
+  expect_no_capability(mount, *node);
   const auto handle =
       make_handle(mount, request.user(), std::move(*opened), node, file->flags, true);
   const fuse_file_info reply = open_reply(mount, file, handle, false);

@@ -190,7 +190,7 @@ TEST_F(Order, OfWritesHoldsOnDiod) {
   Diod diod(scratch(), exported(), Diod::Listen::unix_socket);
   Fuse9p& mounted =
       mount({.source = diod.source(),
-             .options = {"aname=" + exported().string(), kNoGrace, "flush_timeout=0.1"},
+             .options = {"aname=" + exported().string(), kNoGrace, "flush_timeout=0.1", "noxattr"},
              .run = Fuse9p::Run::foreground});
   // Opened before the server stands still; the children have it, too.
   const OwnedFd one(::open((mounted.path() / "file").c_str(), O_WRONLY | O_CLOEXEC));

@@ -641,13 +641,13 @@ TEST_F(ClientTest, TheErrorOfTheTclunkIsThatOfTheSetxattr) {
 }
 
 TEST_F(ClientTest, ALargeXattrIsWrittenOnePieceBehindTheOther) {
-  const auto set = start(xattr::set(client_, clone(), "user.a", data(65536), 0));
+  const auto set = start(xattr::set(client_, clone(), "user.a", data(65712), 0));
   peer_.next();
   peer_.say("Rxattrcreate tag 1");
   EXPECT_THAT(peer_.all(), ElementsAre("Twrite tag 2 fid 1 offset 0 data <65512 bytes>"));
   peer_.say("Rwrite tag 2 count 65512");
-  EXPECT_THAT(peer_.all(), ElementsAre("Twrite tag 3 fid 1 offset 65512 data <24 bytes>"));
-  peer_.say("Rwrite tag 3 count 24");
+  EXPECT_THAT(peer_.all(), ElementsAre("Twrite tag 3 fid 1 offset 65512 data <200 bytes>"));
+  peer_.say("Rwrite tag 3 count 200");
   EXPECT_THAT(peer_.all(), ElementsAre("Tclunk tag 4 fid 1"));
 }
 

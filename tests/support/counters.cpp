@@ -54,7 +54,7 @@ Counters ask_counters(Fuse9p& mount) {
   std::vector<std::string> lines;
   const bool answered = eventually([&] {
     lines = mount.log_lines(kBegin);
-    return lines.size() > before && mount.log().ends_with('\n');
+    return lines.size() > before && lines.back().ends_with('}');  // to its end
   });
   if (answered)
     return parse(lines.back());
