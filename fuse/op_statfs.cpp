@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "fuse/operations.hpp"
 
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 
 #include <algorithm>
@@ -11,7 +12,10 @@ namespace fuse9p::fs {
 awaitable<void> statfs(Mount& mount, Request& request, fuse_ino_t ino) {
   constexpr std::uint32_t kUsualBlock = 4096;
   constexpr std::uint32_t kLongestName = 255;
-  const NodeRef node = mount.nodes().find(ino);
+  NodeRef node = mount.nodes().find(ino);
+  // A server that goes by path would follow it, even to another file system.
+  if (node && S_ISLNK(node->attributes.mode))
+    node = mount.nodes().find(FUSE_ROOT_ID);
   if (!node)
     co_return request.reply_errno(ESTALE);
   const auto reply = co_await mount.with_fid(
