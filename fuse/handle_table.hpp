@@ -11,16 +11,20 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <vector>
 
 namespace fuse9p::fs {
 
 struct FileHandle {
   OpenFile file;
+  /// The same opened without O_APPEND, when it was first needed.
+  std::optional<OpenFile> placed;
   NodeRef node;
   UserId user;                   ///< who opened it
   std::uint32_t path_epoch = 0;  ///< of the node, when it was opened
   bool writable = false;
+  bool appends = false;   ///< opened with O_APPEND: the server disregards offsets
   bool in_order = false;  ///< append-only, or a stream: one Twrite at a time
   bool direct = false;    ///< not through the page cache: short answers are allowed
   bool stream = false;    ///< one Tread per read(2), as it comes

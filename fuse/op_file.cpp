@@ -64,9 +64,10 @@ std::shared_ptr<FileHandle> make_handle(Mount& mount, UserId user, OpenFile open
   auto handle = std::make_shared<FileHandle>(std::move(opened), std::move(node), user);
   const bool append_only = (handle->file.qid.type & proto::qid_type::kAppend) != 0;
   handle->writable = (flags & O_ACCMODE) != O_RDONLY;
-  handle->in_order = (flags & O_APPEND) != 0 || append_only;
-  handle->at_end =
-      (flags & O_APPEND) != 0 && !append_only && !mount.client().capabilities().append_on_server;
+  const bool append = (flags & O_APPEND) != 0;
+  handle->appends = append && mount.client().capabilities().append_on_server;
+  handle->at_end = append && !append_only && !handle->appends;
+  handle->in_order = append || append_only;
   handle->stream = is_stream(mount, *handle, emptied);
   handle->in_order |= handle->stream;
   // The page cache would not ask beyond a file's length, and knows only the length that it was
@@ -128,6 +129,30 @@ awaitable<result<OpenFile>> open_and_refresh(Mount& mount, NodeRef node, FidHand
   if (!mount.nodes().update(*node, *attributes))
     co_return as_error(ESTALE);
   co_return std::move(*opened);
+}
+
+/// Is it meant for the end of the file? Not pages of a mapping, nor what is written after fcntl(2)
+/// took O_APPEND away.
+bool is_appended(const fuse_file_info& write) {
+  return write.writepage == 0 && (write.flags & O_APPEND) != 0;
+}
+
+/// What a write goes through. A server appends to what it has opened with O_APPEND, whatever the
+/// offset: what belongs elsewhere needs an opening without it.
+awaitable<result<const OpenFile*>> opening_for(Mount& mount, std::shared_ptr<FileHandle> handle,
+                                               const fuse_file_info& write) {
+  if (!handle->appends || is_appended(write))
+    co_return &handle->file;
+  if (!handle->placed) {
+    auto opened = co_await mount.with_own_fid(handle->node, handle->user, [&](FidHandle fid) {
+      return mount.client().open(std::move(fid), wire_flags(O_WRONLY));
+    });
+    if (!opened)
+      co_return opened.error();
+    if (!handle->placed)
+      handle->placed = std::move(*opened);
+  }
+  co_return &*handle->placed;
 }
 
 /// The size, if it was learnt a moment ago and nothing of ours has changed it since.
@@ -295,7 +320,7 @@ awaitable<void> write(Mount& mount, Request& request, fuse_ino_t, proto::ConstBu
   if (mount.locks().lost(*handle->node))
     co_return request.reply_errno(EIO);
   auto start = static_cast<std::uint64_t>(offset);
-  if (handle->at_end) {
+  if (handle->at_end && is_appended(*file)) {
     const auto attributes = co_await mount.client().getattr(handle->file.fid.fid());
     if (!attributes)
       co_return request.reply_error(attributes.error());
@@ -308,9 +333,11 @@ awaitable<void> write(Mount& mount, Request& request, fuse_ino_t, proto::ConstBu
     if (const error_code error = co_await drop_set_id(mount, request.user(), handle->node))
       co_return request.reply_error(error);
   }
+  const auto to = co_await opening_for(mount, handle, *file);
+  if (!to)
+    co_return request.reply_error(to.error());
   const auto mark = mount.unresolved().mark();
-  const auto done =
-      co_await mount.client().write(handle->file, start, std::move(data), handle->in_order);
+  const auto done = co_await mount.client().write(**to, start, std::move(data), handle->in_order);
   Node& node = *handle->node;
   node.fresh_until = {};
   node.attributes.size = std::max(node.attributes.size, start + done.bytes);
