@@ -10,6 +10,11 @@ bool overlap(const Lock& one, const Lock& other) {
   return one.begin < other.end && other.begin < one.end;
 }
 
+bool hinders(const Lock& held, const Lock& wanted) {
+  return held.owner != wanted.owner && overlap(held, wanted) &&
+         (held.type == LockType::write || wanted.type == LockType::write);
+}
+
 /// Can they be one lock?
 bool join(const Lock& one, const Lock& other) {
   return one.owner == other.owner && one.type == other.type && one.begin <= other.end &&
@@ -19,11 +24,13 @@ bool join(const Lock& one, const Lock& other) {
 }  // namespace
 
 const Lock* LockTable::conflict(const Lock& wanted) const {
-  const auto found = std::ranges::find_if(locks_, [&](const Lock& held) {
-    return held.owner != wanted.owner && overlap(held, wanted) &&
-           (held.type == LockType::write || wanted.type == LockType::write);
-  });
-  return found == locks_.end() ? nullptr : &*found;
+  const Lock* first = nullptr;
+  for (const Lock& held : locks_) {
+    const bool first_so_far = first == nullptr || held.begin < first->begin;
+    if (first_so_far && hinders(held, wanted))
+      first = &held;
+  }
+  return first;
 }
 
 bool LockTable::set(const Lock& lock) {

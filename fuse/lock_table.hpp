@@ -31,8 +31,8 @@ class LockTable {
   /// Most pieces of one file: beyond it locks are refused.
   static constexpr std::size_t kMostLocks = 8192;
 
-  /// A lock of another owner that is in the way of `wanted`; null if none is. Valid until the next
-  /// change.
+  /// The first lock of another owner that is in the way of `wanted`; null if none is. Valid until
+  /// the next change.
   const Lock* conflict(const Lock& wanted) const;
   /// The owner's lock of these bytes is this one from now on (LockType::none: there is none),
   /// whatever it was. Ask conflict() before. False, and nothing changes: too many pieces.

@@ -146,6 +146,17 @@ TEST(LockTable, NamesTheOneThatIsInTheWay) {
   EXPECT_EQ(*found, held);
 }
 
+TEST(LockTable, NamesTheFirstOfSeveralThatAreInTheWay) {
+  LockTable table;
+  const Lock behind = make(0, LockType::read, 3, 4), before = make(0, LockType::write, 1, 2);
+  ASSERT_TRUE(table.set(behind));
+  ASSERT_TRUE(table.set(before));
+  const Lock* found = table.conflict(make(1, LockType::write, 0, kBytes));
+  ASSERT_NE(found, nullptr);
+  EXPECT_EQ(*found, before);
+  EXPECT_EQ(*table.conflict(make(1, LockType::write, 2, kBytes)), behind);
+}
+
 TEST(LockTable, ForgetsWhatWasTakenThroughAnOpenFile) {
   LockTable table;
   Lock one = make(0, LockType::write, 0, 1), two = make(1, LockType::write, 2, 3);
