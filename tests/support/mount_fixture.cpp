@@ -59,10 +59,14 @@ bool accepts(int port) {
 
 // ---- Diod
 
-Diod::Diod(const Scratch& scratch, const fs::path& exported, Listen listen) {
+Diod::Diod(const Scratch& scratch, const fs::path& exported, Listen listen,
+           const std::vector<std::string>& environment) {
   switch (listen) {
     case Listen::exec:
-      source_ = "exec:diod -n -e " + exported.string() + " -r 0 -w 1";
+      source_ = "exec:env ";
+      for (const std::string& variable : environment)
+        source_ += variable + ' ';
+      source_ += "diod -n -e " + exported.string() + " -r 0 -w 1";
       return;
     case Listen::tcp6:
       accept_one(exported);
@@ -77,7 +81,8 @@ Diod::Diod(const Scratch& scratch, const fs::path& exported, Listen listen) {
       break;
   }
   process_ = Process(Command{
-      .arguments = {"diod", "-f", "-n", "-l", address_, "-e", exported.string(), "-L", "stderr"}});
+      .arguments = {"diod", "-f", "-n", "-l", address_, "-e", exported.string(), "-L", "stderr"},
+      .environment = environment});
   // It says nothing when it is ready.
   const bool ready = eventually(
       [&] { return listen == Listen::tcp4 ? accepts(port_) : accepts(fs::path(address_)); });

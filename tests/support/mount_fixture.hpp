@@ -26,7 +26,9 @@ namespace fuse9p::test {
 class Diod {
  public:
   enum class Listen { exec, unix_socket, tcp4, tcp6 };
-  Diod(const Scratch& scratch, const std::filesystem::path& exported, Listen listen);
+  /// The environment is NAME=VALUE each, without blanks.
+  Diod(const Scratch& scratch, const std::filesystem::path& exported, Listen listen,
+       const std::vector<std::string>& environment = {});
 
   /// What fuse9p mounts. With Listen::exec each mount has a diod of its own.
   const std::string& source() const { return source_; }

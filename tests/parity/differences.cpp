@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+#include "tests/parity/differences.hpp"
+
+namespace fuse9p::test::parity {
+namespace {
+
+constexpr const char* kAny = ".*";
+
+constexpr const char* kNothing = "";
+
+constexpr Difference kDifferences[] = {
+    // ---- what the protocol has not
+    {kAny, "open (.) .* O_RDWR\\|O_TMPFILE .*", "EOPNOTSUPP", "close $1",
+     "9P makes no file without a name"},
+    {kAny, "(exchange|whiteout) .*", "EINVAL", kNothing, "9P renames without flags"},
+    {kAny, "noreplace .*", "EINVAL", kNothing, "9P renames without flags"},
+    {kAny, "allocate .*", "EOPNOTSUPP", kNothing, "9P reserves no room"},
+    {"HolesAndWhereTheyAre", "seek f .* data", "0|2000000", kNothing, "9P tells of no holes"},
+    {"HolesAndWhereTheyAre", "seek f .* hole", "4198400", kNothing, "9P tells of no holes"},
+    {"SizesAtTheLimit", "seek f 9223372036854775807 set", "9223372036854775807", kNothing,
+     "9P does not tell how large a file may be"},
+    // ---- what FUSE has not
+    {"PiecesAndVectors", "preadv f .* nowait", "EOPNOTSUPP", kNothing,
+     "FUSE knows no read that must not wait"},
+    {"MappingsByOthersAndSetIdBits", "map a 0 x", "ok", "pwrite a x 0",
+     "what is stored through a mapping is written by the server, which clears the bits"},
+    // ---- what a server that goes by path can't do
+    {"DirectoriesDeeperThanPathMax", "(mkdir|chdir) .*", "ENAMETOOLONG", kNothing,
+     "diod goes by path, and no path is longer"},
+    // ---- what means nothing but to the file system itself
+    {"seek(_data)?\\.fd_(removed_)?directory", "seek .*", kAny, kNothing,
+     "offsets in a directory are cookies"},
+    // ---- not yet
+    {kAny, "[a-z_]*xattr .*", "EOPNOTSUPP", kNothing, "not yet: extended attributes"},
+    {kAny, "(ftruncate|fchmod|chmod_by_proc|fchown|futimens|fstatfs|ls) .*", "ESTALE", kNothing,
+     "not yet: open and without a name"},
+    {kAny, "reopen (.) .*", "ESTALE", "close $1", "not yet: open and without a name"},
+    {kAny, "f?stat .*", "mode 40.* nlink 1 .*", kNothing,
+     "not yet: a removed directory has no links"},
+};
+
+}  // namespace
+
+std::span<const Difference> differences() {
+  return kDifferences;
+}
+
+}  // namespace fuse9p::test::parity
