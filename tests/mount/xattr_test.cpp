@@ -2,8 +2,8 @@
 // Extended attributes and ACLs on a mount of diod: what they do in a directory beside the one that
 // it exports, on the same file system.
 
+#include "tests/parity/performer.hpp"
 #include "tests/support/mount_fixture.hpp"
-#include "tests/support/parity.hpp"
 
 #include <gmock/gmock.h>
 
@@ -96,8 +96,8 @@ const Case kCases[] = {
         setxattr f user.a b\xff\x01\xff
         getxattr f user.a
         getxattr f user.\xff\xfe\x01
-        setxattr f a*255 v
-        setxattr f a*256 v
+        setxattr f <a*255> v
+        setxattr f <a*256> v
         listxattr f)"},
     {"LargeValues", R"(
         put f text
@@ -115,10 +115,10 @@ const Case kCases[] = {
         getxattr d user.a
         listxattr d
         symlink nowhere l
-        setxattr l user.a link
-        setxattr l trusted.a link
-        getxattr l trusted.a
-        getxattr l user.a
+        lsetxattr l user.a link
+        lsetxattr l trusted.a link
+        lgetxattr l trusted.a
+        lgetxattr l user.a
         listxattr l
         removexattr l trusted.a
         mkfifo p 0644
@@ -162,14 +162,13 @@ class XattrParity : public MountTest {
  protected:
   fs::path local_ = scratch().directory("local");
 
-  void compare(const Case& parity, const fs::path& mounted) {
-    SCOPED_TRACE(parity.name);
-    fs::create_directory(local_ / parity.name);
-    fs::create_directory(mounted / parity.name);
-    EXPECT_THAT(perform(parity.script, mounted / parity.name),
-                testing::ElementsAreArray(perform(parity.script, local_ / parity.name)));
-    EXPECT_EQ(all_xattrs(exported() / parity.name), all_xattrs(local_ / parity.name))
-        << "at the server";
+  void compare(const Case& one, const fs::path& mounted) {
+    SCOPED_TRACE(one.name);
+    fs::create_directory(local_ / one.name);
+    fs::create_directory(mounted / one.name);
+    EXPECT_THAT(parity::perform(one.script, mounted / one.name),
+                testing::ElementsAreArray(parity::perform(one.script, local_ / one.name)));
+    EXPECT_EQ(all_xattrs(exported() / one.name), all_xattrs(local_ / one.name)) << "at the server";
   }
   static std::string all_xattrs(const fs::path& directory) {
     return shell("find . | sort | xargs getfattr -h -d -m - -e hex", directory).output;
@@ -198,8 +197,8 @@ class XattrCasesWith : public XattrParity, public testing::WithParamInterface<co
 
 TEST_P(XattrCasesWith, AreAsOnALocalFileSystem) {
   const Fuse9p& mount = mount_diod({GetParam()});
-  for (const Case& parity : kCases)
-    compare(parity, mount.path());
+  for (const Case& one : kCases)
+    compare(one, mount.path());
 }
 
 INSTANTIATE_TEST_SUITE_P(Options, XattrCasesWith,

@@ -34,6 +34,7 @@ namespace fuse9p::test::parity {
 
 struct Step {
   std::string call, answer;
+  bool operator==(const Step&) const = default;
 };
 using Transcript = std::vector<Step>;
 
