@@ -63,7 +63,7 @@ Diod::Diod(const Scratch& scratch, const fs::path& exported, Listen listen,
            const std::vector<std::string>& environment) {
   switch (listen) {
     case Listen::exec:
-      source_ = "exec:env ";
+      source_ = environment.empty() ? "exec:" : "exec:env ";
       for (const std::string& variable : environment)
         source_ += variable + ' ';
       source_ += "diod -n -e " + exported.string() + " -r 0 -w 1";
