@@ -94,10 +94,10 @@ FusermountWords::~FusermountWords() {
 }
 
 std::string FusermountWords::end() {
-  if (stderr_ < 0)
-    return {};
-  ::dup2(stderr_, STDERR_FILENO);
-  ::close(std::exchange(stderr_, -1));
+  if (stderr_ >= 0) {
+    ::dup2(stderr_, STDERR_FILENO);
+    ::close(std::exchange(stderr_, -1));
+  }
   if (caught_ < 0)
     return {};
   std::istringstream lines(read_all(caught_));
@@ -114,11 +114,9 @@ std::string FusermountWords::end() {
 
 std::string advice_for_users(const std::string& mountpoint, bool allows_others) {
   const auto as_root = [](const std::string& what) { return "; as root: " + what; };
-  if (::access(kDevice, F_OK) != 0)
-    return as_root("modprobe fuse");
   if (::geteuid() == 0)
     return "";
-  if (::access(kDevice, R_OK | W_OK) != 0)
+  if (::access(kDevice, R_OK | W_OK) != 0 && errno == EACCES)
     return as_root("chmod 666 /dev/fuse");
   const auto program = find_program();
   if (!program)
