@@ -958,7 +958,7 @@ Options parse_command_line(int argc, const char* const* argv) {
 
 std::string usage() {
   return "usage: fuse9p SOURCE MOUNTPOINT [-fd] [-o OPTION[,OPTION...]]\n"
-         "       fuse9p --help lists the options; man fuse9p explains them\n";
+         "       fuse9p --help lists the options; man 5 fuse9p explains them\n";
 }
 
 std::string help_text() {

@@ -106,7 +106,7 @@ struct Options {           // NOLINT(clang-analyzer-optin.performance.Padding)
   bool operator==(const Options&) const = default;
 };
 
-/// What a value looks like; fuse9p(1) has the legend.
+/// What a value looks like; fuse9p(5) has the legend.
 enum class OptionType : std::uint8_t { flag, uint, size, seconds, text, choice };
 
 struct OptionSpec {

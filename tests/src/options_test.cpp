@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <fstream>
 #include <functional>
 #include <map>
@@ -828,13 +829,25 @@ TEST(OptionsOfV9fs, LinesFromTheFieldAreAccepted) {
 
 // Table, help and manual page
 
+constexpr std::array<std::string_view, 3> kPages{"fuse9p.1", "fuse9p.5", "mount.fuse9p.8"};
+
+/// Of the program itself, of its mounts, or of it as a helper of mount(8).
+std::string_view page_of(const OptionSpec& option) {
+  if (!option.name.starts_with('-'))
+    return "fuse9p.5";
+  return option.group == "Program options" ? "fuse9p.1" : "mount.fuse9p.8";
+}
+
 /// Label and default of each option, in no order: "-f" is there twice.
 using Documented = std::multiset<std::pair<std::string, std::string>>;
 
-Documented of_table() {
+/// The options of a page, or all of them.
+Documented of_table(std::string_view page = "") {
   Documented documented;
-  for (const OptionSpec& option : kOptions)
-    documented.emplace(option_label(option), option.default_text);
+  for (const OptionSpec& option : kOptions) {
+    if (page.empty() || page == page_of(option))
+      documented.emplace(option_label(option), option.default_text);
+  }
   return documented;
 }
 
@@ -873,9 +886,9 @@ std::string label_of_item(const std::string& item) {
 
 /// The items of section OPTIONS that begin with Fl or Cm, up to the next item; a line "The default
 /// is X." belongs to the item above it. Items of nested lists have no value and no default.
-Documented of_manual_page() {
-  std::ifstream page(FUSE9P_SOURCE_DIR "/man/fuse9p.1");
-  EXPECT_TRUE(page) << "man/fuse9p.1 can't be read";
+Documented of_manual_page(std::string_view name) {
+  std::ifstream page(FUSE9P_SOURCE_DIR "/man/" + std::string(name));
+  EXPECT_TRUE(page) << name << " can't be read";
   const std::string_view start = "The default is ";
   std::vector<std::pair<std::string, std::string>> items;
   bool in_section = false;
@@ -931,10 +944,13 @@ Words missing_from(const Documented& documented, const Documented& wanted) {
   return words;
 }
 
-TEST(Options, TableHelpAndManPageAgree) {
+TEST(Options, TableHelpAndManPagesAgree) {
+  for (const std::string_view page : kPages) {
+    EXPECT_THAT(missing_from(of_manual_page(page), of_table(page)), IsEmpty()) << "not in " << page;
+    EXPECT_THAT(missing_from(of_table(page), of_manual_page(page)), IsEmpty())
+        << "obsolete in " << page;
+  }
   const Documented table = of_table();
-  EXPECT_THAT(missing_from(of_manual_page(), table), IsEmpty()) << "not in the manual page";
-  EXPECT_THAT(missing_from(table, of_manual_page()), IsEmpty()) << "obsolete in the manual page";
   EXPECT_THAT(missing_from(of_help(), table), IsEmpty()) << "not in --help";
   EXPECT_THAT(missing_from(table, of_help()), IsEmpty()) << "obsolete in --help";
 }
