@@ -14,6 +14,8 @@ constexpr Difference kDifferences[] = {
      "9P makes no file without a name"},
     {kAny, "(exchange|whiteout) .*", "EINVAL", kNothing, "9P renames without flags"},
     {kAny, "noreplace .*", "EINVAL", kNothing, "9P renames without flags"},
+    {kAny, "l?setxattr ([^ ]*) ([^ ]*) \\\\e.*", "EOPNOTSUPP", "removexattr $1 $2",
+     "9P takes an empty value for a removal"},
     {kAny, "allocate .*", "EOPNOTSUPP", kNothing, "9P reserves no room"},
     {"HolesAndWhereTheyAre", "seek f .* data", "0|2000000", kNothing, "9P tells of no holes"},
     {"HolesAndWhereTheyAre", "seek f .* hole", "4198400", kNothing, "9P tells of no holes"},
