@@ -102,6 +102,8 @@ class Parity : public MountTest, public testing::WithParamInterface<Configuratio
     grounds_[Place::full] = make_full();
   }
   void TearDown() override {
+    end_mounts();
+    servers_.clear();
     MountTest::TearDown();
     for (const fs::path& disk : disks_)
       EXPECT_EQ(::umount2(disk.c_str(), UMOUNT_NOFOLLOW), 0) << std::strerror(errno);
