@@ -167,7 +167,11 @@ bool ScriptedServer::ask_device(const std::string& word, std::istream& rest) {
 void ScriptedServer::deliver_event(const Tree::Node& file) {
   std::optional<Tag> reader;
   for (const auto& [tag, pending] : pending_) {
-    const bool waits = pending.blocked && node(pending.fids.front()).get() == &file;
+    if (!pending.blocked)
+      continue;
+    // Behind a sloppy Rflush the client may have given the fid back already.
+    const auto fid = fids_.find(pending.fids.front());
+    const bool waits = fid != fids_.end() && fid->second.node.get() == &file;
     if (waits && (!reader || pending.serial < pending_.at(*reader).serial))
       reader = tag;
   }

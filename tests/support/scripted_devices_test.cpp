@@ -83,6 +83,16 @@ TEST(ScriptedDevices, AnswerAFlushWhenTheRecordComes) {
     <- Rflush tag 2)");
 }
 
+TEST(ScriptedDevices, ForgetAReadWhoseFidIsGone) {
+  converse_legacy(kOpen + "= flush sloppy\n" + kRead + R"(
+    -> Tflush tag 2 oldtag 1
+    <- Rflush tag 2
+    -> Tclunk tag 2 fid 1
+    <- Rclunk tag 2
+    = emit /event one
+    : ok)");
+}
+
 TEST(ScriptedDevices, DoNotWaitForOneAnother) {
   converse_legacy("= event /other\n= emit /other x\n" + std::string(R"(
     = event /event

@@ -122,6 +122,40 @@ TEST(ScriptedDialects, HaveBitsOfTheirOwn) {
   expect_breach(Dialect::u, "Tcreate tag 1 fid 0 name x perm 04644 mode 0", "a bit of perm");
 }
 
+TEST(ScriptedDialects, ShowVersionsIfTheyAreToldTo) {
+  converse(R"(
+    = versions on
+    -> Tversion msize 8192 version 9P2000.L
+    <- Rversion tag 65535 msize 8192 version 9P2000.L
+    -> Tattach tag 0 fid 0 afid 4294967295 uname root aname '' n_uname 0
+    <- Rattach tag 0 qid (0x1 3 0x80)
+    -> Tmkdir tag 1 dfid 0 name new mode 0755 gid 0
+    <- Rmkdir tag 1 qid (0x5 1 0x80)
+    -> Twalk tag 1 fid 0 newfid 1 wname file
+    <- Rwalk tag 1 qid (0x2 1 0x0))");
+  converse(R"(
+    = versions off
+    -> Tversion msize 8192 version 9P2000
+    <- Rversion tag 65535 msize 8192 version 9P2000
+    -> Tattach tag 0 fid 0 afid 4294967295 uname root aname ''
+    <- Rattach tag 0 qid (0x1 0 0x80))",
+           Dialect::legacy);
+}
+
+TEST(ScriptedDialects, ShowOnlyTheTypesOf9P2000LIn9P2000L) {
+  converse(R"(
+    = append /log x
+    = symlink file /link
+    -> Tversion msize 8192 version 9P2000.L
+    <- Rversion tag 65535 msize 8192 version 9P2000.L
+    -> Tattach tag 0 fid 0 afid 4294967295 uname root aname '' n_uname 0
+    <- Rattach tag 0 qid (0x1 0 0x80)
+    -> Twalk tag 1 fid 0 newfid 1 wname log
+    <- Rwalk tag 1 qid (0x5 0 0x0)
+    -> Twalk tag 1 fid 0 newfid 2 wname link
+    <- Rwalk tag 1 qid (0x6 0 0x2))");
+}
+
 TEST(ScriptedDialects, NeedNoAfid) {
   expect_breach(Dialect::l, "Tattach tag 1 fid 1 afid 7 uname root aname ''", "there is no fid 7");
 }

@@ -53,7 +53,7 @@
 //         never                no Rflush ever; the request stays held
 //         late                 the request is dropped; Rflush at "release"
 //         sloppy               Rflush at once; the request is answered at "release" all the same
-//         error                as prompt, with Rlerror instead of Rflush
+//         error                as prompt, with an error instead of Rflush
 //         mixed                for each Tflush one of these but "never", drawn by lot
 //     locks KIND               what Tlock does; it never waits, but says BLOCKED:
 //         ranges               of bytes, each owned by a client's process (this is the default)
@@ -63,7 +63,8 @@
 //     seed N                   of what is drawn by lot
 // While it runs; each of these, too, is answered with one line:
 //     release [reverse]        answer what is held, oldest (youngest) first, and late Rflushes;
-//                              what waits for other requests is answered, too
+//                              what waits for other requests is answered, too, but not what
+//                              waits for an event
 //     emit PATH WORDS          the event's next record; the oldest read that waits gets it
 //     written PATH             what was written to the control file: each in quotes if need be
 //     await held N             answered when N requests are held
