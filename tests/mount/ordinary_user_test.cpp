@@ -97,7 +97,7 @@ TEST_F(OrdinaryUser, StaysInTheForegroundUntilTheUnmount) {
                                                  source_ + " " + mnt_.string() + " 2>" +
                                                  (mnt_.parent_path() / "log").string() + R"sh( &
       cd /
-      while ! grep -q " on .*: 9P2000.L" ")sh" + (mnt_.parent_path() / "log").string() +
+      while ! grep -qs " on .*: 9P2000.L" ")sh" + (mnt_.parent_path() / "log").string() +
                                                  R"sh("; do :; done
       cat ")sh" + (mnt_ / "file").string() + R"sh("
       fusermount3 -u ")sh" + mnt_.string() + R"sh("
