@@ -29,7 +29,7 @@ struct stat to_stat(const Node& node) {
   struct stat out {};
   out.st_ino = never_zero(node.inode());
   out.st_mode = attributes.mode;
-  out.st_nlink = attributes.nlink;
+  out.st_nlink = attributes.nlink - (node.hidden && attributes.nlink > 0 ? 1U : 0U);
   out.st_uid = attributes.uid;
   out.st_gid = attributes.gid;
   out.st_rdev = decode_device(attributes.rdev);

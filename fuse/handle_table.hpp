@@ -16,6 +16,21 @@
 
 namespace fuse9p::fs {
 
+class HiddenLinks;
+
+/// The node counts as open as long as this lives. `hidden` is told when it no longer is.
+class KeptOpen {
+ public:
+  KeptOpen(NodeRef node, HiddenLinks& hidden);
+  KeptOpen(const KeptOpen&) = delete;
+  KeptOpen& operator=(const KeptOpen&) = delete;
+  ~KeptOpen();
+
+ private:
+  NodeRef node_;
+  HiddenLinks& hidden_;
+};
+
 struct FileHandle {
   OpenFile file;
   /// The same opened without O_APPEND, when it was first needed.
@@ -30,21 +45,23 @@ struct FileHandle {
   bool stream = false;    ///< one Tread per read(2), as it comes
   bool at_end = false;    ///< to be written at the end, of which the server must be asked
 
-  FileHandle(OpenFile opened, NodeRef owner, UserId opener)
-      : file(std::move(opened)), node(std::move(owner)), user(opener) {
+  FileHandle(OpenFile opened, NodeRef owner, UserId opener, HiddenLinks& hidden)
+      : file(std::move(opened)), node(std::move(owner)), user(opener), kept_open_(node, hidden) {
     path_epoch = node->path_epoch;
-    ++node->open_handles;
   }
   FileHandle(const FileHandle&) = delete;
   FileHandle& operator=(const FileHandle&) = delete;
-  ~FileHandle() { --node->open_handles; }
 
   /// Does its fid still go by the path that the server knows?
   bool path_is_current() const { return node->path_epoch == path_epoch; }
+
+ private:
+  KeptOpen kept_open_;
 };
 
 /// An open directory: entries that were read and not yet handed to the kernel, and what is known of
-/// each. Kept alive by the lookups that are under way for it.
+/// each. Kept alive by the lookups that are under way for it. One that was removed before it was
+/// opened has no fid and no entries.
 struct DirectoryHandle {
   struct Entry {
     std::string name;

@@ -157,6 +157,7 @@ Mount::Mount(asio::io_context& io, Client& client, const Attributes& root, Mount
       events_(std::move(events)),
       nodes_(root, [this](Node& node) { fids_.drop(node); }),
       fids_(nodes_, client_, settings_.max_fids),
+      hidden_(*this),
       unresolved_(io, client_.fates()),
       renames_(io),
       locks_(*this) {
@@ -177,6 +178,7 @@ void Mount::unmount() {
   fuse_session_exit(session_->handle);  // replies that come too late are no error now
   device_->stop();
   session_->unmount();
+  hidden_.close_all();
 }
 
 void Mount::negotiate(fuse_conn_info& connection) {
@@ -204,6 +206,7 @@ void Mount::negotiate(fuse_conn_info& connection) {
   connection.congestion_threshold = 48;
   // Behind our answer, or the kernel would cut it to what it had offered.
   asio::post(io_, [this] { raise_read_ahead(); });
+  spawn_detached(hidden_.clear_root());
   events_.ready();
 }
 

@@ -6,6 +6,7 @@
 #include "fuse/device.hpp"
 #include "fuse/fid_cache.hpp"
 #include "fuse/handle_table.hpp"
+#include "fuse/hidden_links.hpp"
 #include "fuse/locks.hpp"
 #include "fuse/mount_point.hpp"
 #include "fuse/node_table.hpp"
@@ -61,6 +62,8 @@ class Mount {
   void unmount();
   /// Operations that have not come to their end.
   std::size_t operations() const { return operations_; }
+  /// Is nothing left to be tidied up at the server?
+  bool tidy() const { return hidden_.idle(); }
 
   // ---- for the operations
   boost::asio::io_context& io() { return io_; }
@@ -72,6 +75,7 @@ class Mount {
   HandleTable<DirectoryHandle>& directories() { return directories_; }
   Unresolved& unresolved() { return unresolved_; }
   Renames& renames() { return renames_; }
+  HiddenLinks& hidden() { return hidden_; }
   Locks& locks() { return locks_; }
   Device& device() { return *device_; }
   const MountSettings& settings() const { return settings_; }
@@ -131,6 +135,7 @@ class Mount {
   Events events_;
   NodeTable nodes_;
   FidCache fids_;
+  HiddenLinks hidden_;
   HandleTable<FileHandle> files_;
   HandleTable<DirectoryHandle> directories_;
   Unresolved unresolved_;

@@ -177,6 +177,20 @@ void NodeTable::add_link(Node& node, Node& parent, std::string_view name) {
     attach(node, parent, name);
 }
 
+void NodeTable::prefer_link(Node& node, const Node& parent, std::string_view name) {
+  const auto found = std::ranges::find_if(node.links_, [&](const Node::Link& link) {
+    return link.parent == &parent && link.name == name;
+  });
+  if (found == node.links_.end())
+    return;
+  for (const Node::Link& link : node.links_)
+    link.parent->children_->erase(link.name);
+  std::rotate(node.links_.begin(), found, std::next(found));
+  for (const Node::Link& link : node.links_)
+    link.parent->children_->emplace(link.name, &node);
+  ++node.path_epoch;
+}
+
 NodeRef NodeTable::unlink(Node& parent, std::string_view name) {
   Node* node = parent.child(name);
   if (node == nullptr)

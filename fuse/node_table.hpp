@@ -60,6 +60,7 @@ class Node {
   std::optional<Attributes> cached_content;
   AbsentXattrs absent_xattrs;
   std::uint32_t open_handles = 0;
+  bool hidden = false;  ///< one of its links is not for programs: hidden_links.hpp
   /// Changes when a name on the way to it does: a server that goes by path has lost older fids.
   std::uint32_t path_epoch = 0;
 
@@ -130,6 +131,8 @@ class NodeTable {
   bool update(Node& node, const Attributes& attributes);
 
   void add_link(Node& node, Node& parent, std::string_view name);
+  /// From now on fids are walked to the node by this name of it.
+  void prefer_link(Node& node, const Node& parent, std::string_view name);
   /// The name is gone on the server. The node that had it, if any.
   NodeRef unlink(Node& parent, std::string_view name);
   /// The name moved. Every path below it is a new one (path_epoch).

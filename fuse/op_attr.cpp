@@ -86,12 +86,45 @@ awaitable<void> getattr(Mount& mount, Request& request, fuse_ino_t ino, FileInfo
   request.reply_attr(to_stat(*node), mount.attr_timeout());
 }
 
+/// A directory that was removed while somebody is in it lives on in our memory only.
+int change_removed(Node& node, const Request& request, const proto::Tsetattr& changes) {
+  Attributes& known = node.attributes;
+  const bool is_root = request.uid() == 0;
+  const bool gives_away = (changes.valid & kUid) != 0 && changes.uid != known.uid;
+  if (!is_root && (request.uid() != known.uid || gives_away))
+    return EPERM;
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  const auto given = [&](std::uint64_t seconds, std::uint64_t nanoseconds, std::uint32_t is_set) {
+    return (changes.valid & is_set) == 0 ? now
+                                         : timespec{.tv_sec = static_cast<time_t>(seconds),
+                                                    .tv_nsec = static_cast<long>(nanoseconds)};
+  };
+  if ((changes.valid & kMode) != 0)
+    known.mode = known.type() | (changes.mode & 07777);
+  if ((changes.valid & kUid) != 0)
+    known.uid = changes.uid;
+  if ((changes.valid & kGid) != 0)
+    known.gid = changes.gid;
+  if ((changes.valid & kAtime) != 0)
+    known.atime = given(changes.atime_sec, changes.atime_nsec, kAtimeSet);
+  if ((changes.valid & kMtime) != 0)
+    known.mtime = given(changes.mtime_sec, changes.mtime_nsec, kMtimeSet);
+  known.ctime = now;
+  return 0;
+}
+
 awaitable<void> setattr(Mount& mount, Request& request, fuse_ino_t ino, struct stat attributes,
                         int to_set, FileInfo file) {
   const NodeRef node = mount.nodes().find(ino);
-  if (!node || node->unlinked())
+  if (!node || (node->unlinked() && !node->is_directory()))
     co_return request.reply_errno(ESTALE);
   const proto::Tsetattr changes = changes_of(attributes, to_set);
+  if (node->unlinked()) {
+    const int error = change_removed(*node, request, changes);
+    co_return error != 0 ? request.reply_errno(error)
+                         : request.reply_attr(to_stat(*node), mount.attr_timeout());
+  }
   const auto handle = usable_handle(mount, file);
   const Change intent = (changes.valid & kSize) != 0 ? size_of(node) : attributes_of(node);
   if (const bool cleared = co_await mount.unresolved().cleared(intent); !cleared)

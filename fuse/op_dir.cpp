@@ -41,6 +41,8 @@ std::shared_ptr<Entry> entry_of(DirectoryEntry found) {
 
 /// Reads the next entries from the server.
 awaitable<error_code> read_chunk(Mount& mount, DirectoryHandle& directory) {
+  if (!directory.reader)
+    co_return as_error(ENOENT);  // as Linux says of a directory that was removed
   const std::uint64_t from = directory.read_to;
   auto chunk = co_await directory.reader->read(from);
   if (!chunk)
@@ -48,6 +50,8 @@ awaitable<error_code> read_chunk(Mount& mount, DirectoryHandle& directory) {
   directory.at_end = chunk->empty();
   for (DirectoryEntry& found : *chunk) {
     directory.read_to = found.cookie;
+    if (is_hidden_name(found.name))
+      continue;
     if (is_sound(found.name))
       directory.entries.push_back(entry_of(std::move(found)));
     else
@@ -264,16 +268,20 @@ awaitable<void> opendir(Mount& mount, Request& request, fuse_ino_t ino, FileInfo
   const NodeRef node = mount.nodes().find(ino);
   if (!node)
     co_return request.reply_errno(ESTALE);
-  auto opened = co_await mount.with_own_fid(node, request.user(), [&](FidHandle fid) {
-    return mount.client().open(std::move(fid), kWireDirectory);
-  });
-  if (opened && !same_object(opened->qid, node->qid()))
-    co_return request.reply_errno(ESTALE);  // another directory has got the name
+  result<OpenFile> opened = OpenFile();
+  if (!node->unlinked()) {
+    opened = co_await mount.with_own_fid(node, request.user(), [&](FidHandle fid) {
+      return mount.client().open(std::move(fid), kWireDirectory);
+    });
+    if (opened && !same_object(opened->qid, node->qid()))
+      co_return request.reply_errno(ESTALE);  // another directory has got the name
+  }
   if (!opened)
     co_return request.reply_error(opened.error());
   const auto handle =
       std::make_shared<DirectoryHandle>(mount.io(), std::move(*opened), node, request.user());
-  handle->reader = mount.client().directory_reader(handle->file);
+  if (handle->file.fid)
+    handle->reader = mount.client().directory_reader(handle->file);
   fuse_file_info reply = *file;
   reply.fh = mount.directories().add(handle);
   if (!request.reply_open(reply))
@@ -300,6 +308,8 @@ awaitable<void> fsyncdir(Mount& mount, Request& request, fuse_ino_t, int datasyn
   const Directory directory = mount.directories().find(file->fh);
   if (!directory)
     co_return request.reply_errno(EBADF);
+  if (!directory->file.fid)
+    co_return request.reply_ok();
   request.reply_error(co_await mount.client().fsync(directory->file.fid.fid(), datasync != 0));
 }
 

@@ -3,6 +3,7 @@
 #include "fuse/identity.hpp"
 #include "fuse/operations.hpp"
 #include "fuse/set_id.hpp"
+#include "src/setattr.hpp"
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
 
@@ -61,7 +62,8 @@ bool is_stream(const Mount& mount, const FileHandle& handle, bool emptied) {
 
 std::shared_ptr<FileHandle> make_handle(Mount& mount, UserId user, OpenFile opened, NodeRef node,
                                         int flags, bool emptied) {
-  auto handle = std::make_shared<FileHandle>(std::move(opened), std::move(node), user);
+  auto handle =
+      std::make_shared<FileHandle>(std::move(opened), std::move(node), user, mount.hidden());
   const bool append_only = (handle->file.qid.type & proto::qid_type::kAppend) != 0;
   handle->writable = (flags & O_ACCMODE) != O_RDONLY;
   const bool append = (flags & O_APPEND) != 0;
@@ -162,6 +164,24 @@ std::optional<std::uint64_t> known_size(const Node& node) {
   return node.attributes.size;
 }
 
+/// A write has ended early, as on a full disk, but pieces behind that end were done and have made
+/// the file longer: it is cut back to what the program is told of. Not if anybody else may have
+/// written there, too.
+awaitable<void> cut_back(Mount& mount, const OpenFile& file, const Node& node, std::uint64_t told,
+                         std::uint64_t reached) {
+  const std::uint64_t before = node.attributes.size;
+  if (before >= reached)
+    co_return;
+  const auto found = co_await mount.client().getattr(file.fid.fid());
+  if (!found || !same_object(found->qid, node.qid()) || found->size != reached)
+    co_return;
+  proto::Tsetattr change{};
+  change.fid = file.fid.fid();
+  change.valid = setattr_valid::kSize;
+  change.size = std::max(before, told);
+  co_await mount.client().setattr(change);
+}
+
 /// A new file has none; the kernel would ask before the first write, which costs two round trips.
 void expect_no_capability(const Mount& mount, Node& node) {
   static const auto index = *AbsentXattrs::index_of("security.capability");
@@ -193,6 +213,7 @@ awaitable<void> open(Mount& mount, Request& request, fuse_ino_t ino, FileInfo fi
   const NodeRef node = mount.nodes().find(ino);
   if (!node || node->unlinked())
     co_return request.reply_errno(ESTALE);
+  const KeptOpen kept(node, mount.hidden());  // from now on: its name may go meanwhile
   if (may_be_synthetic(mount, node->attributes))
     request.be_brief();  // its open may block
   const bool truncate = (file->flags & O_TRUNC) != 0;
@@ -339,6 +360,8 @@ awaitable<void> write(Mount& mount, Request& request, fuse_ino_t, proto::ConstBu
   const auto mark = mount.unresolved().mark();
   const auto done = co_await mount.client().write(**to, start, std::move(data), handle->in_order);
   Node& node = *handle->node;
+  if (done.error && !interrupted(done.error) && done.reach > done.bytes)
+    co_await cut_back(mount, **to, node, start + done.bytes, start + done.reach);
   node.fresh_until = {};
   node.attributes.size = std::max(node.attributes.size, start + done.bytes);
   if (done.bytes == 0)

@@ -74,6 +74,58 @@ FidHandle take_fid_of_name(Mount& mount, UserId user, const Node& parent, const 
   return mount.fids().take(*node, user);
 }
 
+/// The node whose name is about to go.
+class Losing {
+ public:
+  Losing(Mount& mount, const Node& directory, std::string_view name) : mount_(mount) {
+    if (const Node* node = directory.child(name))
+      node_ = mount.nodes().find(node->id());
+  }
+  void was_done() const {
+    if (!node_)
+      return;
+    mount_.fids().drop(*node_);  // its path may be nobody's now, or another name's
+    auto& nlink = node_->attributes.nlink;
+    nlink = nlink == 0 || node_->is_directory() ? 0 : nlink - 1;
+    node_->fresh_until = {};
+  }
+  void was_refused(const error_code& error) const {
+    if (node_ && !interrupted(error))
+      mount_.hidden().keep_no_more(node_);
+  }
+
+ private:
+  Mount& mount_;
+  NodeRef node_;
+};
+
+awaitable<error_code> remove_once(Mount& mount, UserId user, NodeRef directory, std::string name,
+                                  bool directory_wanted) {
+  FidHandle target = take_fid_of_name(mount, user, *directory, name);
+  const auto unlink = [&](proto::Fid fid) {
+    return mount.client().unlink(fid, name, directory_wanted, std::move(target));
+  };
+  co_return co_await mount.with_directory(directory, user, unlink);
+}
+
+/// With a hidden name for a file that is open. That it is moved there may be all that is needed.
+awaitable<error_code> remove_name(Mount& mount, UserId user, NodeRef directory, std::string name,
+                                  bool directory_wanted) {
+  const auto kept = co_await mount.hidden().keep(directory, name, user, true);
+  if (!kept)
+    co_return kept.error();
+  if (*kept == HiddenLinks::Kept::moved)
+    co_return error_code();
+  error_code error = co_await remove_once(mount, user, directory, name, directory_wanted);
+  const Node* const full = directory->child(name);
+  if (error == as_error(ENOTEMPTY) && directory_wanted && full != nullptr) {
+    const bool cleared = co_await mount.hidden().clear(mount.nodes().find(full->id()), user);
+    if (cleared)
+      error = co_await remove_once(mount, user, directory, name, directory_wanted);
+  }
+  co_return error;
+}
+
 awaitable<void> remove(Mount& mount, Request& request, fuse_ino_t parent, std::string name,
                        bool directory_wanted) {
   const NodeRef directory = mount.nodes().find(parent);
@@ -83,20 +135,16 @@ awaitable<void> remove(Mount& mount, Request& request, fuse_ino_t parent, std::s
   if (const bool cleared = co_await mount.unresolved().cleared(change); !cleared)
     co_return request.reply_errno(EINTR);
   const auto mark = mount.unresolved().mark();
-  FidHandle target = take_fid_of_name(mount, request.user(), *directory, name);
+  const Losing losing(mount, *directory, name);
   const error_code error =
-      co_await mount.with_directory(directory, request.user(), [&](proto::Fid fid) {
-        return mount.client().unlink(fid, name, directory_wanted, std::move(target));
-      });
+      co_await remove_name(mount, request.user(), directory, name, directory_wanted);
   if (error) {
     request.reply_error(error);
+    losing.was_refused(error);
     co_return co_await mount.unresolved().settle(change, mark);
   }
-  if (const NodeRef gone = mount.nodes().unlink(*directory, name)) {
-    mount.fids().drop(*gone);  // its path may be nobody's now, or another name's
-    gone->attributes.nlink -= gone->attributes.nlink > 0 ? 1 : 0;
-    gone->fresh_until = {};
-  }
+  mount.nodes().unlink(*directory, name);
+  losing.was_done();
   directory->fresh_until = {};
   request.reply_ok();
 }
@@ -218,6 +266,9 @@ awaitable<void> rename(Mount& mount, Request& request, fuse_ino_t parent, std::s
     co_return request.reply_errno(EINTR);
   const Renames::UnderWay under_way(mount.renames());
   const auto mark = mount.unresolved().mark();
+  const Losing losing(mount, *to, new_name);
+  if (const auto kept = co_await mount.hidden().keep(to, new_name, request.user(), false); !kept)
+    co_return request.reply_error(kept.error());
   const auto target = co_await mount.fids().acquire(to, request.user());
   if (!target)
     co_return request.reply_error(target.error());
@@ -227,16 +278,14 @@ awaitable<void> rename(Mount& mount, Request& request, fuse_ino_t parent, std::s
   });
   if (error) {
     request.reply_error(error);
+    losing.was_refused(error);
     co_return co_await mount.unresolved().settle(leaving, arriving, mark);
   }
   Node* moved = from->child(name);
-  Node* replaced = to->child(new_name);
+  const Node* replaced = to->child(new_name);
   if (moved != nullptr && moved == replaced)  // two names of one file: rename(2) does nothing
     co_return request.reply_ok();
-  if (replaced != nullptr) {
-    mount.fids().drop(*replaced);
-    replaced->attributes.nlink -= replaced->attributes.nlink > 0 ? 1 : 0;
-  }
+  losing.was_done();
   // A server that goes by path has lost the fids of what moved and of all below.
   if (moved != nullptr)
     mount.fids().drop_below(*moved);

@@ -14,7 +14,7 @@ awaitable<void> statfs(Mount& mount, Request& request, fuse_ino_t ino) {
   constexpr std::uint32_t kLongestName = 255;
   NodeRef node = mount.nodes().find(ino);
   // A server that goes by path would follow it, even to another file system.
-  if (node && S_ISLNK(node->attributes.mode))
+  if (node && (S_ISLNK(node->attributes.mode) || node->unlinked()))
     node = mount.nodes().find(FUSE_ROOT_ID);
   if (!node)
     co_return request.reply_errno(ESTALE);

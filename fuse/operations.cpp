@@ -70,6 +70,15 @@ std::shared_ptr<Request> make_request(fuse_req_t request) {
                                    asks_to_drop_set_id(mount.device().request()));
 }
 
+template <class T>
+bool is_refused_name(const T&) {
+  return false;
+}
+/// Whatever names a program gives, and what it links to: these are ours.
+bool is_refused_name(const std::string& name) {
+  return is_hidden_name(name);
+}
+
 /// What an operation goes by: a file or its name, or what is open already and was allowed then.
 enum class By : std::uint8_t { file, handle };
 
@@ -81,6 +90,8 @@ void start(fuse_req_t raw, Args... args) {
     log::debug("FUSE #{} {}{}", request->number(), kName.characters, (show(args) + ... + ""));
   if (by == By::file && !mount.settings().users.lets_in(request->uid()))
     return request->reply_errno(EPERM);
+  if ((is_refused_name(args) || ... || false))
+    return request->reply_errno(std::string_view(kName.characters) == "lookup" ? ENOENT : EPERM);
   mount.spawn(request, kOperation(mount, *request, std::move(args)...));
   request->listen();  // behind the spawn, so that a signal that is there already finds somebody
 }

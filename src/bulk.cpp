@@ -109,7 +109,13 @@ class Transfer : public std::enable_shared_from_this<Transfer> {
 
   void finish() {
     const Piece& last = pieces_.back();
-    std::move(handler_)(error_, std::min(end_, last.at + last.size));
+    const std::size_t bytes = std::min(end_, last.at + last.size);
+    std::size_t reach = bytes;
+    for (const Piece& piece : pieces_) {
+      if (piece.done > 0)
+        reach = std::max(reach, piece.at + piece.done);
+    }
+    std::move(handler_)(error_, bytes, reach);
   }
 
   Connection& connection_;

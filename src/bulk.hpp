@@ -10,7 +10,9 @@ namespace fuse9p::bulk {
 /// Pieces of one transfer in flight; more are sent as these are answered.
 inline constexpr std::size_t kMaxPiecesInFlight = 64;
 
-using Handler = boost::asio::any_completion_handler<void(error_code error, std::size_t bytes)>;
+/// `reach`: see Transferred.
+using Handler = boost::asio::any_completion_handler<void(error_code error, std::size_t bytes,
+                                                         std::size_t reach)>;
 
 struct ReadRequest {
   proto::Fid fid{};

@@ -274,15 +274,15 @@ template <class Start>
 awaitable<Transferred> Client::transfer(std::size_t size, Start start) {
   const auto state = co_await asio::this_coro::cancellation_state;
   if (state.cancelled() != asio::cancellation_type::none)
-    co_return Transferred{proto::Error::withdrawn, 0};
+    co_return Transferred{proto::Error::withdrawn};
   if (size == 0)
     co_return Transferred{};
   const auto initiate = [&](auto handler) { start(bulk::Handler(std::move(handler))); };
-  auto [error, bytes] =
+  auto [error, bytes, reach] =
       co_await asio::async_initiate<const asio::as_tuple_t<asio::use_awaitable_t<>>&,
-                                    void(error_code, std::size_t)>(
+                                    void(error_code, std::size_t, std::size_t)>(
           initiate, asio::as_tuple(asio::use_awaitable));
-  co_return Transferred{error, bytes};
+  co_return Transferred{error, bytes, reach};
 }
 
 std::function<void(Fid)> Client::begin_use() {

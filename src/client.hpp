@@ -76,8 +76,11 @@ struct WalkedXattr {
 
 /// How much of a read or write was done. An error with bytes means: so far, then this.
 struct Transferred {
-  error_code error;
+  error_code error{};
   std::size_t bytes = 0;
+  /// Where the last byte ends that was done: more than `bytes` if pieces behind the one that failed
+  /// were done.
+  std::size_t reach = 0;
 };
 
 enum class ReadMode : std::uint8_t {

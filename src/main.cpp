@@ -235,7 +235,7 @@ class Program {
     report_.cancel();
     Connection& connection = client_->connection();
     run_until(options_.flush_timeout,
-              [&] { return !connection.is_open() || connection.is_idle(); });
+              [&] { return !connection.is_open() || (mount_->tidy() && connection.is_idle()); });
     connection.close(proto::Error::connection_lost, "unmounted");
     run_until(kDrainTimeout, [&] { return mount_->operations() == 0; });
     log::info("{}: unmounted", options_.mountpoint);

@@ -301,6 +301,22 @@ TEST_F(NodeTableTest, NamesStayFindableWhenAFileGainsAndLosesLinks) {
   EXPECT_EQ(root().child("c"), nullptr);
 }
 
+TEST_F(NodeTableTest, FidsAreWalkedByTheNameThatIsPreferred) {
+  const NodeRef node = look_up(root(), "a", file(2, 5));
+  for (const char* name : {"b", "c"})
+    table_.add_link(*node, root(), name);
+  EXPECT_EQ(node->link().name, "a");
+  const auto epoch = node->path_epoch;
+  table_.prefer_link(*node, root(), "c");
+  EXPECT_EQ(node->link().name, "c");
+  EXPECT_NE(node->path_epoch, epoch) << "who walks just now must do so again";
+  for (const char* name : {"a", "b", "c"})
+    EXPECT_EQ(root().child(name), &*node) << name;
+  table_.prefer_link(*node, root(), "none");
+  table_.unlink(root(), "c");
+  EXPECT_EQ(node->link().name, "a");
+}
+
 TEST_F(NodeTableTest, RandomHistoriesLeaveNothingBehind) {
   std::random_device device;
   const unsigned seed = device();

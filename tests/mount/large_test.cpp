@@ -230,6 +230,7 @@ TEST_F(FullDisk, IsSaidByWriteAndWhatWasWrittenIsThere) {
   EXPECT_EQ(errno, ENOSPC) << std::strerror(errno);
   EXPECT_GT(written, 900'000U);
   EXPECT_EQ(fs::file_size(path() / "file"), written);
+  EXPECT_EQ(fs::file_size(exported() / "file"), written);
   EXPECT_TRUE(read_file(path() / "file") == bytes.substr(0, written));
   EXPECT_TRUE(read_file(exported() / "file") == bytes.substr(0, written));
   struct statvfs room {};

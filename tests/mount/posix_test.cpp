@@ -22,30 +22,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// ---- what a server that goes by path forces
-
-class Unlinked : public MountTest {};
-
-/// Without a name there is no way to the attributes of an open file, and a stranger that has got
-/// the name must not be hit instead. A local file system would do it.
-TEST_F(Unlinked, CannotBeChangedAndAStrangerOfItsNameIsLeftAlone) {
-  const fs::path file = mount_diod().path() / "f";
-  const OwnedFd fd(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
-  ASSERT_EQ(::write(fd.get(), "hello", 5), 5);
-  fs::remove(file);
-  std::ofstream(file) << "stranger";
-  EXPECT_EQ(::ftruncate(fd.get(), 0), -1);
-  EXPECT_EQ(errno, ESTALE);
-  EXPECT_EQ(::fchmod(fd.get(), 0600), -1);
-  EXPECT_EQ(errno, ESTALE);
-  struct stat found {};
-  EXPECT_EQ(::fstat(fd.get(), &found), 0);
-  EXPECT_EQ(found.st_nlink, 0U);
-  EXPECT_EQ(found.st_size, 5);
-  EXPECT_EQ(read_file(exported() / "f"), "stranger");
-  EXPECT_EQ(fs::status(exported() / "f").permissions(), fs::perms(0644));
-}
-
 // ---- large directories
 
 class LargeDirectory : public MountTest {
@@ -136,7 +112,7 @@ TEST_F(LargeDirectory, CanBeEmptiedWhileItIsRead) {
   const Fuse9p& mount = mount_diod();
   const Finished removal = shell("rm -rf ./*", mount.path());
   EXPECT_EQ(removal.status, kSuccess) << removal.output;
-  EXPECT_TRUE(fs::is_empty(exported()));
+  EXPECT_TRUE(eventually([&] { return fs::is_empty(exported()); }));
 }
 
 // ---- changing directories

@@ -216,7 +216,7 @@ TEST_F(Copies, OfTarAreComplete) {
   work("tar xp" + flags + "-f " + (mount.path() / "back.tar").string(), back);
   expect_same(back);
   work("rm -rf tree back.tar", mount.path());
-  EXPECT_TRUE(fs::is_empty(exported()));
+  EXPECT_TRUE(eventually([&] { return fs::is_empty(exported()); }));
 }
 
 TEST_F(Copies, OfCpAreComplete) {

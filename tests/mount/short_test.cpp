@@ -160,6 +160,30 @@ TEST_F(Short, AWriteWhoseFirstPieceFailsFails) {
   const std::string bytes = pattern(200'000);
   EXPECT_EQ(::write(file.get(), bytes.data(), bytes.size()), -1);
   EXPECT_EQ(errno, EDQUOT) << std::strerror(errno);
+  struct stat found {};
+  ASSERT_EQ(::fstat(file.get(), &found), 0);
+  EXPECT_EQ(found.st_size, 1) << "the pieces behind it were done";
+}
+
+TEST_F(Short, AWriteWhoseMiddleFailsLeavesNothingBehindIt) {
+  const fs::path path =
+      mount_scripted({"text /file x", "msize 65536", "on Twrite offset 61440 fail ENOSPC"}).path() /
+      "file";
+  const OwnedFd file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+  const std::string bytes = pattern(200'000);
+  EXPECT_EQ(::write(file.get(), bytes.data(), bytes.size()), 61440);
+  EXPECT_EQ(server().ask("content /file"), "61440 ok");
+}
+
+TEST_F(Short, AFailedWriteCutsNothingOffThatWasThere) {
+  const fs::path path =
+      mount_scripted({"file /file 150000", "msize 65536", "on Twrite offset 61440 fail ENOSPC"})
+          .path() /
+      "file";
+  const OwnedFd file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+  const std::string bytes = pattern(200'000);
+  EXPECT_EQ(::write(file.get(), bytes.data(), bytes.size()), 61440);
+  EXPECT_EQ(server().ask("content /file"), "150000 ok");
 }
 
 // ---- short Rwrite

@@ -32,10 +32,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Until the mount has extended attributes.
-constexpr bool kXattrs = false;
-/// Until fstat and the like of an open file without a name work.
-constexpr bool kUnlinked = false;
 constexpr uid_t kUsers[] = {0, 65534, 1};  // root, nobody, daemon
 constexpr int kProcesses = 32;
 constexpr int kRootOnly = 1;  // nodes
@@ -107,9 +103,7 @@ class RandomSoak : public Soak {
     const SoakSettings settings{.root = mounted().path() / name,
                                 .reports = scratch().directory("reports." + name),
                                 .seed = seed,
-                                .operations = operations / kProcesses,
-                                .xattrs = kXattrs,
-                                .unlinked = kUnlinked};
+                                .operations = operations / kProcesses};
     fs::permissions(settings.reports, fs::perms::all);
     fs::create_directory(settings.root);
     fs::permissions(settings.root, fs::perms::all | fs::perms::sticky_bit);
@@ -131,7 +125,8 @@ class RandomSoak : public Soak {
                   .output,
               "");
     fs::remove_all(settings.root);
-    EXPECT_TRUE(fs::is_empty(exported())) << shell("find", exported()).output;
+    EXPECT_TRUE(eventually([&] { return fs::is_empty(exported()); }))
+        << shell("find", exported()).output;
   }
 };
 

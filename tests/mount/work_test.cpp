@@ -115,7 +115,7 @@ TEST_F(Work, TarGoesOutAndBack) {
   work("tar xpf " + (scratch() / "back.tar").string(), back);
   expect_same_trees(source, back);
   work("rm -rf tree", mount.path());
-  EXPECT_TRUE(fs::is_empty(exported()));
+  EXPECT_TRUE(eventually([&] { return fs::is_empty(exported()); }));
 }
 
 TEST_F(Work, CopiesKeepEverything) {

@@ -32,16 +32,10 @@ constexpr Difference kDifferences[] = {
     // ---- what a server that goes by path can't do
     {"DirectoriesDeeperThanPathMax", "(mkdir|chdir) .*", "ENAMETOOLONG", kNothing,
      "diod goes by path, and no path is longer"},
+    {kAny, "f[a-z]*xattr .*", "ESTALE", kNothing, "at the server a removed directory is nowhere"},
     // ---- what means nothing but to the file system itself
     {"seek(_data)?\\.fd_(removed_)?directory", "seek .*", kAny, kNothing,
      "offsets in a directory are cookies"},
-    // ---- not yet
-    {kAny, "f[a-z]*xattr .*", "ESTALE", kNothing, "not yet: open and without a name"},
-    {kAny, "(ftruncate|fchmod|chmod_by_proc|fchown|futimens|fstatfs|ls) .*", "ESTALE", kNothing,
-     "not yet: open and without a name"},
-    {kAny, "reopen (.) .*", "ESTALE", "close $1", "not yet: open and without a name"},
-    {kAny, "f?stat .*", "mode 40.* nlink 1 .*", kNothing,
-     "not yet: a removed directory has no links"},
 };
 
 }  // namespace

@@ -14,8 +14,6 @@ struct SoakSettings {
   std::filesystem::path reports;  ///< local, where everybody may write
   std::uint32_t seed = 0;
   int operations = 0;  ///< of each process
-  bool xattrs = false;
-  bool unlinked = false;  ///< attributes of an open file without a name may be asked for and set
 };
 
 /// Makes what soakers need below `root`: directories for all, one of them sticky.

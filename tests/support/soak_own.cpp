@@ -67,10 +67,7 @@ const std::vector<OwnWork::Action> OwnWork::kActions = {
 };
 
 OwnWork::OwnWork(std::filesystem::path directory, const SoakSettings& settings, int number)
-    : SoakCalls(settings.seed, number),
-      directory_(std::move(directory)),
-      xattrs_(settings.xattrs),
-      unlinked_(settings.unlinked) {}
+    : SoakCalls(settings.seed, number), directory_(std::move(directory)) {}
 
 OwnWork::~OwnWork() {
   for (const Held& held : held_)
@@ -325,8 +322,6 @@ void OwnWork::look_for_nothing() {
 }
 
 void OwnWork::change_xattrs() {
-  if (!xattrs_)
-    return look();
   const auto& [name, file] = any_file();
   const std::string file_path = path(name);
   const std::string key = "user.key" + std::to_string(draw(4));
@@ -337,7 +332,8 @@ void OwnWork::change_xattrs() {
     else
       must_fail(result, ENODATA, "removexattr " + name + ' ' + key);
   } else {
-    const std::string value = bytes(one_in(4) ? 1000 : 20);
+    // Never empty: on the wire that is a removal.
+    const std::string value = 'v' + bytes(one_in(4) ? 1000 : 20);
     must(::setxattr(file_path.c_str(), key.c_str(), value.data(), value.size(), 0),
          "setxattr " + name + ' ' + key);
     file->xattrs[key] = value;
@@ -529,7 +525,7 @@ void OwnWork::use_held() {
   const Held& held = held_[draw(held_.size())];
   const std::string name = "held with " + std::to_string(held.file->names) + " names";
   struct stat found {};
-  switch (held.file->names > 0 || unlinked_ ? draw(6) : 4 + draw(2)) {
+  switch (draw(6)) {
     case 4:
       write_to(held.fd, *held.file);
       break;

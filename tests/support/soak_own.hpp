@@ -92,7 +92,6 @@ class OwnWork : public SoakCalls {
   bool is_empty(const std::string& directory) const;
 
   std::filesystem::path directory_;
-  bool xattrs_, unlinked_;
   int serial_ = 0;
   Files files_;
   std::map<std::string, std::string> symlinks_;

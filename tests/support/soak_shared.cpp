@@ -76,10 +76,6 @@ bool SharedWork::attempt(long result, std::vector<int> errors, const std::string
   return may(result, errors, call);
 }
 
-void SharedWork::with_open(long result, const std::string& call) {
-  may(result, unlinked_ ? std::vector<int>() : std::vector<int>{ESTALE, ENOENT}, call);
-}
-
 // ---- content
 
 void SharedWork::write_to(int fd, const std::string& name) {
@@ -128,7 +124,7 @@ void SharedWork::read() {
   if (fd < 0)
     return;
   struct stat found {};
-  with_open(::fstat(fd, &found), "fstat " + name);
+  must(::fstat(fd, &found), "fstat " + name);
   if (S_ISREG(found.st_mode)) {
     expect_placed(fd, name);
     expect_placed(fd, name);
@@ -147,7 +143,7 @@ void SharedWork::truncate() {
   const int fd = open(name, O_WRONLY);
   if (fd < 0)
     return;
-  with_open(::ftruncate(fd, size), "ftruncate " + name);
+  must(::ftruncate(fd, size), "ftruncate " + name);
   must(::close(fd), "close " + name);
 }
 

@@ -18,7 +18,7 @@ class SharedWork : public SoakCalls {
  public:
   /// `root` has been prepared by prepare_soak().
   SharedWork(const SoakSettings& settings, int number)
-      : SoakCalls(settings.seed + 1, number), root_(settings.root), unlinked_(settings.unlinked) {}
+      : SoakCalls(settings.seed + 1, number), root_(settings.root) {}
 
   /// One operation. Throws Wrong.
   void step();
@@ -38,8 +38,6 @@ class SharedWork : public SoakCalls {
   /// A call with a name, which may also fail since others rename, remove and link what is on the
   /// way, or shut it.
   bool attempt(long result, std::vector<int> errors, const std::string& call);
-  /// A call with an open file, whose name may be gone by now.
-  void with_open(long result, const std::string& call);
   /// A descriptor, or -1 where that is all right.
   int open(const std::string& name, int flags);
   void write_to(int fd, const std::string& name);
@@ -63,7 +61,6 @@ class SharedWork : public SoakCalls {
   void count();
 
   std::filesystem::path root_;
-  bool unlinked_;
   std::uint64_t counted_ = 0;
 };
 
