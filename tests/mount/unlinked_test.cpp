@@ -205,6 +205,19 @@ TEST_F(UnlinkedFile, HiddenNamesAreNobodysBusiness) {
   EXPECT_EQ(directory.st_mode & 0777U, 0711U);
 }
 
+TEST_F(UnlinkedFile, IsNotPutWhereOthersCouldGetAtIt) {
+  fs::create_directory(exported() / kHidden);
+  fs::permissions(exported() / kHidden, fs::perms::all);
+  Fuse9p& mount = mount_diod({}, Fuse9p::Run::foreground);
+  OwnedFd fd = open_new(mount.path() / "f", "hello");
+  fs::remove(mount.path() / "f");
+  mount.wait_for_log(".fuse9p-unlinked at its root is not ours");
+  EXPECT_THAT(names_in(exported() / kHidden), IsEmpty());
+  expect_usable(fd.get(), "hello");
+  fd.reset();
+  EXPECT_TRUE(eventually([&] { return names_in(exported()).size() == 1; }));
+}
+
 TEST_F(UnlinkedFile, GoesWithTheMount) {
   Fuse9p& mount = mount_diod({}, Fuse9p::Run::foreground);
   const OwnedFd fd = open_new(mount.path() / "f", "hello");

@@ -97,6 +97,17 @@ TEST_F(UsersTest, ADirectoryThatTheOldUserWentIntoCanBeUsedByTheNewOne) {
             "5\nx\n");
 }
 
+TEST_F(UsersTest, EachUsesHisOpenFilesWhenTheirNamesAreGone) {
+  mount_ = &mount_for_all();
+  const std::string use =
+      "exec 3<>f; echo text >&3; rm f; truncate -s 2 /proc/self/fd/3 && "
+      "chmod 600 /proc/self/fd/3 && stat -Lc '%h %u %a %s' /proc/self/fd/3 && cat /proc/self/fd/3";
+  EXPECT_EQ(said(kNobody, use), "0 65534 600 2\nte");
+  EXPECT_EQ(said(kDaemon, use), "0 1 600 2\nte");
+  EXPECT_EQ(said(0, use), "0 0 600 2\nte");
+  EXPECT_TRUE(eventually([&] { return fs::is_empty(exported()); }));
+}
+
 TEST_F(UsersTest, AUserUnknownToTheServerIsNotLetInAndTheLogSaysWhy) {
   mount_ = &mount_for_all();
   EXPECT_THAT(said(kUnknown, "touch f"), HasSubstr("Permission denied"));
