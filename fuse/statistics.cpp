@@ -5,6 +5,8 @@
 
 #include <boost/json.hpp>
 
+#include <malloc.h>
+
 namespace fuse9p::fs {
 
 std::string statistics(Mount& mount) {
@@ -40,6 +42,7 @@ std::string statistics(Mount& mount) {
       {"open_files", mount.files().size()},
       {"open_directories", mount.directories().size()},
       {"operations", mount.operations()},
+      {"heap_bytes", ::mallinfo2().uordblks},
   };
   return boost::json::serialize(out);
 }
