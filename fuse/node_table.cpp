@@ -32,11 +32,23 @@ bool can_be(const Node& node, const Attributes& said) {
 
 }  // namespace
 
+Node::~Node() {
+  links_.clear_and_dispose([this](Link* link) {
+    if (link != &own_link_)
+      delete link;
+  });
+}
+
 Node* Node::child(std::string_view name) const {
+  const Link* link = find_child(name);
+  return link == nullptr ? nullptr : link->node;
+}
+
+Node::Link* Node::find_child(std::string_view name) const {
   if (!children_)
     return nullptr;
   const auto found = children_->find(name);
-  return found == children_->end() ? nullptr : found->second;
+  return found == children_->end() ? nullptr : *found;
 }
 
 // ---- NodeRef
@@ -133,12 +145,11 @@ NodeRef NodeTable::twin_of(const Node& parent, std::string_view name, const Attr
 
 NodeRef NodeTable::remember(Node& parent, std::string_view name, const Attributes& attributes,
                             Node* twin) {
-  if (Node* known = parent.child(name)) {
-    if (update(*known, attributes))
-      return {*this, *known};
+  if (Node::Link* link = parent.find_child(name)) {
+    if (update(*link->node, attributes))
+      return {*this, *link->node};
     // Another file has the name now. The old one may live on by other names, or open.
-    const NodeRef old(*this, *known);
-    detach(*known, parent, name);
+    unlink(parent, name);
   }
   if (twin != nullptr && update(*twin, attributes)) {
     attach(*twin, parent, name);
@@ -169,48 +180,35 @@ void NodeTable::forget(NodeId id, std::uint64_t lookups) {
 }
 
 void NodeTable::add_link(Node& node, Node& parent, std::string_view name) {
-  if (Node* known = parent.child(name); known != nullptr && known != &node) {
-    const NodeRef old(*this, *known);
-    detach(*known, parent, name);
-  }
+  if (const Node* known = parent.child(name); known != nullptr && known != &node)
+    unlink(parent, name);
   if (parent.child(name) == nullptr)
     attach(node, parent, name);
 }
 
 void NodeTable::prefer_link(Node& node, const Node& parent, std::string_view name) {
-  const auto found = std::ranges::find_if(node.links_, [&](const Node::Link& link) {
-    return link.parent == &parent && link.name == name;
-  });
-  if (found == node.links_.end())
+  Node::Link* link = parent.find_child(name);
+  if (link == nullptr || link->node != &node)
     return;
-  for (const Node::Link& link : node.links_)
-    link.parent->children_->erase(link.name);
-  std::rotate(node.links_.begin(), found, std::next(found));
-  for (const Node::Link& link : node.links_)
-    link.parent->children_->emplace(link.name, &node);
+  node.links_.splice(node.links_.begin(), node.links_, node.links_.iterator_to(*link));
   ++node.path_epoch;
 }
 
 NodeRef NodeTable::unlink(Node& parent, std::string_view name) {
-  Node* node = parent.child(name);
-  if (node == nullptr)
+  Node::Link* link = parent.find_child(name);
+  if (link == nullptr)
     return {};
-  NodeRef ref(*this, *node);
-  detach(*node, parent, name);
+  NodeRef ref(*this, *link->node);
+  detach(*link);
   return ref;
 }
 
 void NodeTable::rename(Node& old_parent, std::string_view old_name, Node& new_parent,
                        std::string_view new_name) {
-  if (const NodeRef replaced = new_parent.child(new_name) == nullptr
-                                   ? NodeRef()
-                                   : NodeRef(*this, *new_parent.child(new_name)))
-    detach(*replaced, new_parent, new_name);
-  Node* node = old_parent.child(old_name);
-  if (node == nullptr)
+  unlink(new_parent, new_name);
+  const NodeRef node = unlink(old_parent, old_name);
+  if (!node)
     return;
-  const NodeRef moving(*this, *node);
-  detach(*node, old_parent, old_name);
   attach(*node, new_parent, new_name);
   for_each_below(*node, [](Node& below) { ++below.path_epoch; });
 }
@@ -222,41 +220,34 @@ void NodeTable::for_each_below(Node& node, const std::function<void(Node&)>& vis
     pending.pop_back();
     visit(*current);
     if (current->children_) {
-      for (const auto& [name, child] : *current->children_)
-        pending.push_back(child);
+      for (const Node::Link* link : *current->children_)
+        pending.push_back(link->node);
     }
   }
 }
 
 void NodeTable::attach(Node& node, Node& parent, std::string_view name) {
-  // The map's keys view the links' names, which must not move: rebuild those that do.
-  const auto unhook = [&](const Node::Link& link) { link.parent->children_->erase(link.name); };
-  const auto hook = [&](const Node::Link& link) {
-    link.parent->children_->emplace(link.name, &node);
-  };
+  Node::Link& link = node.own_link_.is_linked() ? *new Node::Link : node.own_link_;
+  link.node = &node;
+  link.parent = &parent;
+  link.name = name;
+  node.links_.push_back(link);
   if (!parent.children_)
     parent.children_ = std::make_unique<Node::Children>();
-  std::ranges::for_each(node.links_, unhook);
-  node.links_.push_back({&parent, std::string(name)});
-  std::ranges::for_each(node.links_, hook);
+  parent.children_->insert(&link);
   ++parent.pins_;
 }
 
-bool NodeTable::detach(Node& node, Node& parent, std::string_view name) {
-  const auto found = std::ranges::find_if(node.links_, [&](const Node::Link& link) {
-    return link.parent == &parent && link.name == name;
-  });
-  if (found == node.links_.end())
-    return false;
-  for (const Node::Link& link : node.links_)
-    link.parent->children_->erase(link.name);
-  node.links_.erase(found);
-  for (const Node::Link& link : node.links_)
-    link.parent->children_->emplace(link.name, &node);
+void NodeTable::detach(Node::Link& link) {
+  Node& node = *link.node;
+  Node& parent = *link.parent;
+  parent.children_->erase(&link);
+  node.links_.erase(node.links_.iterator_to(link));
+  if (&link != &node.own_link_)
+    delete &link;
   ++node.path_epoch;
   --parent.pins_;
   release_if_unused(parent);
-  return true;
 }
 
 void NodeTable::release_if_unused(Node& node) {
@@ -264,10 +255,8 @@ void NodeTable::release_if_unused(Node& node) {
     return;
   gone_(node);
   ++node.pins_;  // not again while it goes
-  while (!node.links_.empty()) {
-    const Node::Link link = node.links_.back();
-    detach(node, *link.parent, link.name);
-  }
+  while (!node.links_.empty())
+    detach(node.links_.back());
   unlist(node);
   const auto index = static_cast<std::uint32_t>(node.id());
   slots_[index].node.reset();

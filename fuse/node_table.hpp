@@ -10,7 +10,7 @@
 #include "fuse/absent_xattrs.hpp"
 #include "src/attributes.hpp"
 
-#include <boost/container/small_vector.hpp>
+#include <boost/intrusive/list.hpp>
 #include <boost/unordered/unordered_flat_map.hpp>
 
 #include <chrono>
@@ -21,7 +21,7 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 namespace fuse9p::fs {
@@ -33,10 +33,17 @@ inline constexpr NodeId kRootId = 1;  // FUSE_ROOT_ID
 
 class Node {
  public:
-  struct Link {
-    Node* parent;
+  /// A name that it has. It stays where it is in memory: the parent's list of children has it, too.
+  struct Link : boost::intrusive::list_base_hook<> {
+    Node* node = nullptr;
+    Node* parent = nullptr;
     std::string name;
   };
+
+  Node() = default;
+  Node(const Node&) = delete;
+  Node& operator=(const Node&) = delete;
+  ~Node();
 
   NodeId id() const { return id_; }
   /// st_ino: the server's qid.path, but for the second of two files that share it (an export over
@@ -51,7 +58,7 @@ class Node {
   bool is_alive() const { return !unlinked() || open_handles > 0; }
   /// The name by which a fid is walked to it. Not for the root, not when unlinked.
   const Link& link() const { return links_.front(); }
-  bool has_several_links() const { return links_.size() > 1; }
+  bool has_several_links() const { return !links_.empty() && &links_.front() != &links_.back(); }
   Node* child(std::string_view name) const;
 
   Attributes attributes;          ///< as last heard; `qid` and type never change
@@ -67,15 +74,33 @@ class Node {
  private:
   friend class NodeTable;
   friend class NodeRef;
-  using Children = std::unordered_map<std::string_view, Node*>;
+  /// Of links, by their names.
+  struct Hash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view name) const {
+      return std::hash<std::string_view>()(name);
+    }
+    std::size_t operator()(const Link* link) const { return (*this)(link->name); }
+  };
+  struct Equal {
+    using is_transparent = void;
+    bool operator()(const Link* one, const Link* other) const { return one->name == other->name; }
+    bool operator()(std::string_view name, const Link* link) const { return name == link->name; }
+    bool operator()(const Link* link, std::string_view name) const { return link->name == name; }
+  };
+  using Children = std::unordered_set<Link*, Hash, Equal>;
+  using Links = boost::intrusive::list<Link, boost::intrusive::constant_time_size<false>>;
+
+  Link* find_child(std::string_view name) const;
 
   NodeId id_ = 0;
   std::uint64_t inode_ = 0;
   Node* next_of_path_ = nullptr;  // another one with the same qid.path
   std::uint64_t nlookup_ = 0;
   std::uint32_t pins_ = 0;
-  boost::container::small_vector<Link, 1> links_;
-  std::unique_ptr<Children> children_;  // of directories; the names are the children's links'
+  Link own_link_;                       // most files have one name: this, unless it is unused
+  Links links_;                         // the oldest first
+  std::unique_ptr<Children> children_;  // of directories
 };
 
 class NodeTable;
@@ -155,7 +180,7 @@ class NodeTable {
   std::uint64_t free_inode(std::uint64_t path);
   void unlist(Node& node);
   void attach(Node& node, Node& parent, std::string_view name);
-  bool detach(Node& node, Node& parent, std::string_view name);
+  void detach(Node::Link& link);
   void release_if_unused(Node& node);
 
   std::vector<Slot> slots_;  // slot 0 is not used, slot 1 is the root

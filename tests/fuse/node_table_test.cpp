@@ -5,8 +5,27 @@
 
 #include <sys/stat.h>
 
+#include <cstdlib>
+#include <new>
 #include <random>
 #include <set>
+
+namespace {
+std::size_t allocations = 0;
+}  // namespace
+
+void* operator new(std::size_t size) {
+  ++allocations;
+  if (void* memory = std::malloc(size))
+    return memory;
+  throw std::bad_alloc();
+}
+void operator delete(void* memory) noexcept {
+  std::free(memory);
+}
+void operator delete(void* memory, std::size_t) noexcept {
+  std::free(memory);
+}
 
 namespace fuse9p::fs {
 namespace {
@@ -301,11 +320,42 @@ TEST_F(NodeTableTest, NamesStayFindableWhenAFileGainsAndLosesLinks) {
   EXPECT_EQ(root().child("c"), nullptr);
 }
 
-TEST_F(NodeTableTest, FidsAreWalkedByTheNameThatIsPreferred) {
+TEST_F(NodeTableTest, ALinkOfManyCostsNoMoreThanTheFirst) {
+  constexpr int kLinks = 1000;
+  constexpr std::size_t kAllocationsOfOne = 3;  // itself, its name, its place in the directory
+  const auto name = [](int number) { return "a name that is long " + std::to_string(number); };
+  const NodeRef node = look_up(root(), "a", file(2, kLinks));
+  for (int number = 0; number < kLinks; ++number)
+    table_.add_link(*node, root(), name(number));
+  const std::string one = name(kLinks);
+  const std::size_t before = allocations;
+  table_.add_link(*node, root(), one);
+  table_.prefer_link(*node, root(), one);
+  table_.unlink(root(), one);
+  table_.unlink(root(), "a");
+  EXPECT_LE(allocations - before, kAllocationsOfOne);
+  EXPECT_EQ(node->link().name, name(0));
+}
+
+TEST_F(NodeTableTest, TheOldestLinkIsTheOneToWalkBy) {
   const NodeRef node = look_up(root(), "a", file(2, 5));
   for (const char* name : {"b", "c"})
     table_.add_link(*node, root(), name);
   EXPECT_EQ(node->link().name, "a");
+  table_.unlink(root(), "a");
+  EXPECT_EQ(node->link().name, "b");
+  table_.add_link(*node, root(), "d");
+  table_.unlink(root(), "b");
+  EXPECT_EQ(node->link().name, "c");
+  table_.unlink(root(), "c");
+  EXPECT_EQ(node->link().name, "d");
+  EXPECT_FALSE(node->has_several_links());
+}
+
+TEST_F(NodeTableTest, FidsAreWalkedByTheNameThatIsPreferred) {
+  const NodeRef node = look_up(root(), "a", file(2, 5));
+  for (const char* name : {"b", "c"})
+    table_.add_link(*node, root(), name);
   const auto epoch = node->path_epoch;
   table_.prefer_link(*node, root(), "c");
   EXPECT_EQ(node->link().name, "c");
