@@ -186,7 +186,7 @@ void NodeTable::add_link(Node& node, Node& parent, std::string_view name) {
     attach(node, parent, name);
 }
 
-void NodeTable::prefer_link(Node& node, const Node& parent, std::string_view name) {
+void NodeTable::prefer_link(Node& node, Node& parent, std::string_view name) {
   Node::Link* link = parent.find_child(name);
   if (link == nullptr || link->node != &node)
     return;

@@ -99,7 +99,7 @@ class Node {
   std::uint64_t nlookup_ = 0;
   std::uint32_t pins_ = 0;
   Link own_link_;                       // most files have one name: this, unless it is unused
-  Links links_;                         // the oldest first
+  Links links_;                         // the preferred or oldest one first
   std::unique_ptr<Children> children_;  // of directories
 };
 
@@ -157,7 +157,7 @@ class NodeTable {
 
   void add_link(Node& node, Node& parent, std::string_view name);
   /// From now on fids are walked to the node by this name of it.
-  void prefer_link(Node& node, const Node& parent, std::string_view name);
+  void prefer_link(Node& node, Node& parent, std::string_view name);
   /// The name is gone on the server. The node that had it, if any.
   NodeRef unlink(Node& parent, std::string_view name);
   /// The name moved. Every path below it is a new one (path_epoch).
