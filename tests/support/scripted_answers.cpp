@@ -113,6 +113,10 @@ std::optional<Dialect> ScriptedServer::agree_on(std::string_view version) const 
 /// There is no session then.
 void ScriptedServer::refuse_version(Tag tag) {
   const std::uint32_t msize = std::exchange(msize_, 0);
+  if (refuse_ == Refuse::hangup) {
+    closed_ = true;
+    return;
+  }
   if (refuse_ == Refuse::unknown || refuse_ == Refuse::downgrade)
     return reply(tag, Rversion{.msize = msize, .version = "unknown"});
   dialect_ = refuse_ == Refuse::rlerror ? Dialect::l : Dialect::legacy;

@@ -162,6 +162,14 @@ void ScriptedServer::answer(Tag tag, const Tgetattr& request) {
                       .data_version = 0});
 }
 
+namespace {
+
+timespec time_of(std::uint64_t seconds, std::uint64_t nanoseconds) {
+  return {static_cast<time_t>(seconds), static_cast<long>(nanoseconds)};
+}
+
+}  // namespace
+
 void ScriptedServer::answer(Tag tag, const Tsetattr& request) {
   enum : std::uint32_t {
     mode = 1,
@@ -177,19 +185,22 @@ void ScriptedServer::answer(Tag tag, const Tsetattr& request) {
   const auto has = [&](std::uint32_t bit) { return (request.valid & bit) != 0; };
   if (has(size) && file.is_directory())
     return fail(tag, EISDIR);
-  Tree::touch(file);  // mtime, too: of what is not set below only ctime should, but nobody minds
+  Tree::changed(file);
   if (has(mode))
     file.mode = (file.mode & S_IFMT) | (request.mode & 07777);
   if (has(uid))
     file.uid = request.uid;
   if (has(gid))
     file.gid = request.gid;
-  if (has(size))
+  if (has(size)) {
     file.content.resize(request.size);
-  if (has(atime_set))
-    file.atime = {static_cast<time_t>(request.atime_sec), static_cast<long>(request.atime_nsec)};
-  if (has(mtime_set))
-    file.mtime = {static_cast<time_t>(request.mtime_sec), static_cast<long>(request.mtime_nsec)};
+    Tree::touch(file);
+  }
+  const timespec now = file.ctime;
+  if (has(atime))
+    file.atime = has(atime_set) ? time_of(request.atime_sec, request.atime_nsec) : now;
+  if (has(mtime))
+    file.mtime = has(mtime_set) ? time_of(request.mtime_sec, request.mtime_nsec) : now;
   reply(tag, Rsetattr{});
 }
 

@@ -40,6 +40,13 @@ std::string in_words(const std::vector<Lock>& locks) {
   return words.empty() ? "nothing" : words;
 }
 
+std::string in_words(const Tree::Node& file) {
+  std::ostringstream words;
+  words << std::oct << file.mode << std::dec << ' ' << file.uid << ' ' << file.gid << ' '
+        << file.size() << ' ' << file.atime.tv_sec << ' ' << file.mtime.tv_sec;
+  return words.str();
+}
+
 }  // namespace
 
 void ScriptedServer::command(const std::string& line) {
@@ -78,7 +85,8 @@ bool ScriptedServer::set(const std::string& word, std::istream& rest) {
     static const std::map<std::string, Refuse> ways = {{"unknown", Refuse::unknown},
                                                        {"rerror", Refuse::rerror},
                                                        {"rlerror", Refuse::rlerror},
-                                                       {"downgrade", Refuse::downgrade}};
+                                                       {"downgrade", Refuse::downgrade},
+                                                       {"hangup", Refuse::hangup}};
     rest >> text;
     refuse_ = ways.at(text);
   } else if (word == "versions") {
@@ -228,6 +236,13 @@ bool ScriptedServer::ask(const std::string& word, std::istream& rest) {
                        (differs == content.end()
                             ? " ok"
                             : " differs at " + std::to_string(differs - content.begin())));
+  } else if (word == "text?") {
+    rest >> text;
+    answers_.push_back(quoted(existing(text)->content));
+  } else if (word == "stat?") {
+    rest >> text;
+    const Tree::NodePtr file = tree_.find(text);
+    answers_.push_back(file ? in_words(*file) : "nothing");
   } else {
     return false;
   }
@@ -337,6 +352,10 @@ bool ScriptedServer::tamper(const std::string& word, std::istream& rest) {
   } else if (word == "device") {
     const Tree::NodePtr file = existing(next());
     file->rdev = std::stoull(next(), nullptr, 0);
+  } else if (word == "owner") {
+    const Tree::NodePtr file = existing(next());
+    file->uid = static_cast<std::uint32_t>(std::stoul(next()));
+    file->gid = static_cast<std::uint32_t>(std::stoul(next()));
   } else {
     return false;
   }

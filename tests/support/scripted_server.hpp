@@ -33,6 +33,7 @@
 //     generation PATH N        of its inode number; without it the server does not say
 //     age PATH SECONDS         its ctime is that much earlier
 //     device PATH N            its rdev, as on the wire
+//     owner PATH UID GID       it belongs to them
 // Behaviour:
 //     msize N                  grant no more
 //     dialects VERSION...      offers these only; without it, all three
@@ -40,6 +41,7 @@
 //         unknown              Rversion "unknown" (this is the default)
 //         rerror, rlerror      an error of that type
 //         downgrade            the next lower one that it has; "unknown" if there is none
+//         hangup               nothing: the connection ends
 //     versions on|off          does qid.version count changes? By default not in 9P2000.L
 //     permissions on           9P2000 and 9P2000.u only: each fid's user may do what modes and
 //                              owners say, in 9P2000 as on Plan 9, where nobody is above them
@@ -80,6 +82,9 @@
 //     xattr? PATH NAME         its value, in quotes if need be, or "no NAME"
 //     resize PATH N            the file grows (with pattern) or shrinks
 //     content PATH             "SIZE ok" if it is pattern(), else "SIZE differs at OFFSET"
+//     text? PATH               what it contains, in quotes if need be
+//     stat? PATH               "100644 0 7 5 1700000000 1700000001": type and mode, owner, group,
+//                              size, time of access and of modification; or "nothing"
 #pragma once
 
 #include "proto/codec.hpp"
@@ -332,7 +337,7 @@ class ScriptedServer {
   proto::Dialect dialect_ = proto::Dialect::l;
   std::set<proto::Dialect> dialects_ = {proto::Dialect::legacy, proto::Dialect::u,
                                         proto::Dialect::l};
-  enum class Refuse { unknown, rerror, rlerror, downgrade } refuse_ = Refuse::unknown;
+  enum class Refuse { unknown, rerror, rlerror, downgrade, hangup } refuse_ = Refuse::unknown;
   Rules rules_;
   Flush flush_ = Flush::prompt;
   std::uint32_t msize_limit_ = 1U << 20, msize_ = 0;  // 0: before Tversion
