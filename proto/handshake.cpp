@@ -27,6 +27,15 @@ std::string shown(std::string_view text) {
   return shortened(quoted(text));
 }
 
+/// How one asks us for the dialect of that name; nothing if we don't have it.
+std::string option_of(std::string_view version) {
+  for (const Dialect dialect : {Dialect::l, Dialect::u, Dialect::legacy}) {
+    if (version == version_string(dialect))
+      return "-o version=" + std::string(version);
+  }
+  return {};
+}
+
 std::string words_of(MessageType type, ByteView body, Dialect dialect) {
   const auto [error, ename] = parse_error(type, body, dialect);
   return ename.empty() ? error.message() : shown(ename);
@@ -54,6 +63,7 @@ Handshake::Action Handshake::received(ByteView frame) {
 Handshake::Action Handshake::on_version(ByteView frame) {
   const Header header = decode_header(frame.first<kHeaderSize>());
   const ByteView body = frame.subspan(kHeaderSize);
+  only_hung_up_ = false;
   if (is_error(header.type))
     return refused(words_of(header.type, body, parameters_.dialect));
   const auto answer = decode<Rversion>(body, parameters_.dialect, Leftover::ignore);
@@ -61,8 +71,10 @@ Handshake::Action Handshake::on_version(ByteView frame) {
     return unexpected(frame);
   const auto accepted = std::ranges::find(config_.dialects, answer->version,
                                           [](Dialect dialect) { return version_string(dialect); });
-  if (accepted == config_.dialects.end())
+  if (accepted == config_.dialects.end()) {
+    offered_ = option_of(answer->version);
     return refused(shown(answer->version));
+  }
   if (has_better_than(*accepted))
     return refused(shown(answer->version));
   if (answer->msize < kLeastMsize)
@@ -89,7 +101,23 @@ Handshake::Action Handshake::refused(std::string_view answer) {
               std::string(answer);
   if (++attempt_ < config_.dialects.size())
     return config_.can_reconnect ? Action{.kind = Action::Kind::reconnect} : start();
-  return fail(Error::unexpected_reply, "no common version: " + answers_);
+  return no_common_version();
+}
+
+Handshake::Action Handshake::no_common_version() const {
+  std::string message = "no common version: " + answers_;
+  if (!offered_.empty())
+    message += "; try " + offered_;
+  else if (only_hung_up_)
+    message += "; is it a 9P server, and may this host use it?";
+  return fail(Error::unexpected_reply, std::move(message));
+}
+
+Handshake::Action Handshake::closed() {
+  if (!attaching_)
+    return refused("a closed connection");
+  return fail(Error::connection_lost, "connection closed instead of an answer to " + attempt() +
+                                          "; may this host and this user use it?");
 }
 
 Handshake::Action Handshake::attach() {

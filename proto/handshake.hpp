@@ -57,16 +57,21 @@ class Handshake {
   Action start();
   /// A whole frame from the server.
   Action received(ByteView frame);
+  /// The server has ended the connection instead: some do that to a version that they don't know.
+  Action closed();
 
   const SessionParameters& parameters() const { return parameters_; }
   /// The text of what is awaited, for messages about time-outs and lost connections.
   std::string_view awaited() const { return attaching_ ? "Rattach" : "Rversion"; }
+  /// What was asked for and refused so far, and how; empty if nothing was.
+  const std::string& refusals() const { return answers_; }
 
  private:
   Action on_version(ByteView frame);
   Action on_attach(ByteView frame);
   Action attach();
   Action refused(std::string_view answer);
+  Action no_common_version() const;
   bool has_better_than(Dialect offered) const;
   Action unexpected(ByteView frame) const;
   std::string attempt() const;
@@ -75,7 +80,9 @@ class Handshake {
   HandshakeConfig config_;
   std::size_t attempt_ = 0;  // index into dialects
   bool attaching_ = false;
-  std::string answers_;  // what was refused so far
+  std::string answers_;       // what was refused so far
+  std::string offered_;       // a dialect of ours that was not asked for
+  bool only_hung_up_ = true;  // that is all that it ever did
   SessionParameters parameters_;
 };
 

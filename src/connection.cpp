@@ -30,38 +30,34 @@ Stream::ReadBuffers buffers_of(const std::array<std::span<std::byte>, 2>& room) 
 
 // ---- handshake
 
-/// `when`: what was being done.
-[[noreturn]] void throw_closed(const Transport& transport, const std::string& when,
-                               error_code error) {
-  throw ConnectError(transport.name() + ": connection closed while " + when + ": " +
-                     error.message() + "; is it a 9P server, and may this host use it?");
-}
-
-awaitable<void> send_all(Transport& transport, proto::ByteView bytes, std::string_view awaited) {
+/// False: the server has ended the connection.
+awaitable<bool> send_all(Transport& transport, proto::ByteView bytes) {
   while (!bytes.empty()) {
     error_code error;
     bytes = bytes.subspan(transport.write_some({bytes}, error));
     if (error == boost::system::errc::operation_would_block)
       co_await transport.async_wait_writable(asio::redirect_error(use_awaitable, error));
     if (error)
-      throw_closed(transport, "asking for " + std::string(awaited), error);
+      co_return false;
   }
+  co_return true;
 }
 
-/// Reads until there is a whole frame; `reader` keeps its views valid until the next call.
-awaitable<proto::Frame> receive_frame(Transport& transport, proto::FrameReader& reader,
-                                      std::string_view awaited) {
+/// Reads until there is a whole frame; `reader` keeps its views valid until the next call. Nothing:
+/// the server has ended the connection.
+awaitable<std::optional<proto::Frame>> receive_frame(Transport& transport,
+                                                     proto::FrameReader& reader) {
   for (;;) {
     const auto frame = reader.next();
     if (!frame)
       throw ConnectError(transport.name() + ": does not speak 9P: " + frame.error().message());
     if (*frame)
-      co_return **frame;
+      co_return *frame;
     error_code error;
     const std::size_t bytes = co_await transport.async_read_some(
         buffers_of(reader.prepare()), asio::redirect_error(use_awaitable, error));
     if (error)
-      throw_closed(transport, "waiting for " + std::string(awaited), error);
+      co_return std::nullopt;
     reader.received(bytes);
   }
 }
@@ -74,26 +70,53 @@ std::string_view advice_for(error_code error) {
   return {};
 }
 
+/// Sends `out`, and what the server's answer to it leads to.
+awaitable<Handshake::Action> ask(Transport& transport, proto::FrameReader& reader,
+                                 Handshake& handshake, proto::ByteView out) {
+  const proto::Dialect dialect = handshake.parameters().dialect;
+  if (log::tracing())
+    trace_frame(true, out, dialect);
+  std::optional<proto::Frame> frame;
+  if (const bool sent = co_await send_all(transport, out); sent)
+    frame = co_await receive_frame(transport, reader);
+  if (!frame) {
+    transport.close();
+    if (const std::string failure = transport.failure(); !failure.empty())
+      throw ConnectError(transport.name() + ": " + failure + " instead of answering with " +
+                         std::string(handshake.awaited()) + "; try the command by itself");
+    co_return handshake.closed();
+  }
+  const proto::ByteView whole(frame->body.data() - proto::kHeaderSize, frame->header.size);
+  if (log::tracing())
+    trace_frame(false, whole, dialect);
+  co_return handshake.received(whole);
+}
+
 /// One connection's handshake: true when done, false when the server wants a fresh connection.
 awaitable<bool> shake_hands(Transport& transport, Handshake& handshake, std::uint32_t msize) {
   proto::FrameReader reader(msize, [](const proto::Header&) { return proto::Placement{}; });
   Handshake::Action action = handshake.start();
   while (action.kind == Handshake::Action::Kind::send) {
-    const proto::ByteView out(action.frame.data(), action.frame.size());
-    const proto::Dialect dialect = handshake.parameters().dialect;
-    if (log::tracing())
-      trace_frame(true, out, dialect);
-    co_await send_all(transport, out, handshake.awaited());
-    const proto::Frame frame = co_await receive_frame(transport, reader, handshake.awaited());
-    const proto::ByteView whole(frame.body.data() - proto::kHeaderSize, frame.header.size);
-    if (log::tracing())
-      trace_frame(false, whole, dialect);
-    action = handshake.received(whole);
+    const proto::Bytes out = std::move(action.frame);
+    action = co_await ask(transport, reader, handshake, proto::ByteView(out.data(), out.size()));
   }
   if (action.kind == Handshake::Action::Kind::failed)
     throw ConnectError(transport.name() + ": " + action.message +
                        std::string(advice_for(action.error)));
   co_return action.kind == Handshake::Action::Kind::done;
+}
+
+/// A connection for the next attempt; if it can't be had, the reason is not all that there is to
+/// tell.
+awaitable<Transport> connect_again(Endpoint endpoint, Transport::Settings settings,
+                                   const std::string& refusals) {
+  try {
+    co_return co_await Transport::connect(std::move(endpoint), settings);
+  } catch (const ConnectError& error) {
+    if (refusals.empty())
+      throw;
+    throw ConnectError(std::string(error.what()) + "; before that " + refusals);
+  }
 }
 
 }  // namespace
@@ -103,7 +126,7 @@ awaitable<Established> establish(Endpoint endpoint, Transport::Settings settings
   const std::uint32_t msize = config.msize;
   Handshake handshake(std::move(config));
   for (;;) {
-    Transport transport = co_await Transport::connect(endpoint, settings);
+    Transport transport = co_await connect_again(endpoint, settings, handshake.refusals());
     const bool done =
         co_await within(settings.timeout, shake_hands(transport, handshake, msize), [&] {
           return transport.name() + ": connected, but no " + std::string(handshake.awaited());

@@ -168,14 +168,20 @@ struct Transport::Child {
     }
     ::close(pidfd);
   }
-  bool ended() const {
+  bool ended() {
+    if (status)
+      return true;
     pollfd waiting{pidfd, POLLIN, 0};
     const auto grace = std::chrono::milliseconds(kChildGrace).count();
     if (pidfd >= 0 && ::poll(&waiting, 1, static_cast<int>(grace)) != 1)
       return false;
-    return ::waitpid(pid, nullptr, 0) == pid;
+    int how = 0;
+    if (::waitpid(pid, &how, 0) == pid)
+      status = how;
+    return status.has_value();
   }
 
+  std::optional<int> status{};  // of waitpid(2)
   pid_t pid;
   int pidfd;
 };
@@ -306,6 +312,15 @@ Transport::~Transport() {
 void Transport::close() {
   if (stream_)  // not moved from
     stream_->close();
+}
+
+std::string Transport::failure() {
+  if (!child_ || !child_->ended() || child_->status == 0)
+    return {};
+  const int status = *child_->status;
+  if (WIFSIGNALED(status))
+    return "the command was ended by signal " + std::to_string(WTERMSIG(status));
+  return "the command ended with status " + std::to_string(WEXITSTATUS(status));
 }
 
 namespace {

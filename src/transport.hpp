@@ -67,6 +67,9 @@ class Transport {
   }
 
   void close();
+  /// Behind close(): how a spawned command has failed, "the command ended with status 127"; empty
+  /// if there is none, it succeeded, or it does not end. Waits for its end, as the destructor does.
+  std::string failure();
   /// "192.0.2.1:564" with the address that answered, "unix:/run/9p.sock", "exec:diod ...".
   const std::string& name() const { return name_; }
 

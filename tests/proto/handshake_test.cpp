@@ -48,6 +48,7 @@ class Shake {
     const std::vector<std::byte> copy(frame.begin(), frame.end());
     return took(handshake_.received(copy));
   }
+  std::string see_end() { return took(handshake_.closed()); }
 
   const Handshake& handshake() const { return handshake_; }
   error_code error() const { return error_; }
@@ -171,6 +172,40 @@ TEST(Handshake, WhenAllAreRefusedTheMessageNamesWhatWasAskedAndWhatCame) {
             "failed: no common version: \"9P2000.L\" was answered with unknown, "
             "\"9P2000.u\" was answered with Input/output error, "
             "\"9P2000\" was answered with 'go away'");
+}
+
+TEST(Handshake, AnEndedConnectionIsARefusalOfTheDialect) {
+  Shake shake({Dialect::l, Dialect::u});
+  shake.start();
+  EXPECT_EQ(shake.see_end(), "reconnect");
+  EXPECT_EQ(shake.start(), "-> Tversion tag 65535 msize 65536 version 9P2000.u");
+  EXPECT_EQ(shake.hear("Rversion msize 65536 version 9P2000.u"), kAttachL);
+}
+
+TEST(Handshake, WhenAllConnectionsEndThereIsPerhapsNo9PServer) {
+  Shake shake({Dialect::l, Dialect::u});
+  shake.start();
+  EXPECT_EQ(shake.see_end(), "reconnect");
+  shake.start();
+  EXPECT_EQ(shake.see_end(),
+            "failed: no common version: \"9P2000.L\" was answered with a closed connection, "
+            "\"9P2000.u\" was answered with a closed connection; is it a 9P server, and may this "
+            "host use it?");
+}
+
+TEST(Handshake, AConnectionThatEndsInsteadOfAnAttachFails) {
+  Shake shake({Dialect::l, Dialect::u});
+  shake.start();
+  EXPECT_EQ(shake.hear("Rversion msize 65536 version 9P2000.L"), kAttachL);
+  EXPECT_THAT(shake.see_end(), AllOf(HasSubstr("failed: connection closed"), HasSubstr("aname")));
+  EXPECT_EQ(shake.error(), Error::connection_lost);
+}
+
+TEST(Handshake, ADialectThatWasNotAskedForIsAdvisedWhenItIsOffered) {
+  Shake shake({Dialect::l});
+  shake.start();
+  EXPECT_THAT(shake.hear("Rversion msize 65536 version 9P2000.u"),
+              HasSubstr("; try -o version=9P2000.u"));
 }
 
 TEST(Handshake, ErrorInAnyFormIsARefusalOfTheDialect) {
