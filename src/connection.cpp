@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "src/connection.hpp"
 
+#include "proto/ename.hpp"
 #include "proto/text.hpp"
 #include "src/deadline.hpp"
 #include "src/log.hpp"
@@ -281,11 +282,22 @@ Connection::Handler Connection::take_handler(proto::RequestId id) {
 
 void Connection::finish(proto::Event& event, error_code error) {
   if (!event.reply.ename.empty())
-    log::debug("{}: an error in the server's words: {}", name(), proto::quoted(event.reply.ename));
+    log_words(event.reply.ename);
   Handler handler = take_handler(event.id);
   // First the fids, so that a handler that gives one back finds it unused.
   settle(event.id, error);
   std::move(handler)(error, event.reply);
+}
+
+/// Words that are no errno of ours are all that there is to find out what the server meant: they
+/// are told, but each only once.
+void Connection::log_words(std::string_view words) {
+  constexpr std::size_t kMostWords = 100;
+  const bool is_news = proto::errno_of(words) == 0 && unknown_words_.size() < kMostWords &&
+                       unknown_words_.emplace(words).second;
+  if (!is_news)
+    return log::debug("{}: an error in the server's words: {}", name(), proto::quoted(words));
+  log::warn("{}: an error that fuse9p does not know: {}", name(), proto::quoted(words));
 }
 
 void Connection::settle(proto::RequestId id, error_code error) {

@@ -18,7 +18,9 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
+#include <string_view>
 
 namespace fuse9p {
 
@@ -113,6 +115,7 @@ class Connection {
   void deliver();
   void handle(proto::Event& event);
   void finish(proto::Event& event, error_code error);
+  void log_words(std::string_view words);
   void settle(proto::RequestId id, error_code error);
   Handler take_handler(proto::RequestId id);
   void schedule_delivery();
@@ -129,6 +132,7 @@ class Connection {
   std::deque<Waiter> waiters_;  // by slot of the request id
   std::optional<proto::TimePoint> armed_;
   error_code lost_;
+  std::set<std::string, std::less<>> unknown_words_;  // of errors, that were told
   bool write_scheduled_ = false, waiting_writable_ = false, delivery_scheduled_ = false;
   bool delivering_ = false, sick_ = false;
   proto::TimePoint turn_{};  // when this turn of the loop began
