@@ -39,11 +39,11 @@ struct FileHandle {
   UserId user;                   ///< who opened it
   std::uint32_t path_epoch = 0;  ///< of the node, when it was opened
   bool writable = false;
-  bool appends = false;   ///< opened with O_APPEND: the server disregards offsets
-  bool in_order = false;  ///< append-only, or a stream: one Twrite at a time
-  bool direct = false;    ///< not through the page cache: short answers are allowed
-  bool stream = false;    ///< one Tread per read(2), as it comes
-  bool at_end = false;    ///< to be written at the end, of which the server must be asked
+  bool appends = false;  ///< opened with O_APPEND: the server disregards offsets
+  WriteMode writes = WriteMode::pieces;
+  bool direct = false;  ///< not through the page cache: short answers are allowed
+  bool stream = false;  ///< one Tread per read(2), as it comes
+  bool at_end = false;  ///< to be written at the end, of which the server must be asked
 
   FileHandle(OpenFile opened, NodeRef owner, UserId opener, HiddenLinks& hidden)
       : file(std::move(opened)), node(std::move(owner)), user(opener), kept_open_(node, hidden) {

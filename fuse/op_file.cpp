@@ -69,9 +69,11 @@ std::shared_ptr<FileHandle> make_handle(Mount& mount, UserId user, OpenFile open
   const bool append = (flags & O_APPEND) != 0;
   handle->appends = append && mount.client().capabilities().append_on_server;
   handle->at_end = append && !append_only && !handle->appends;
-  handle->in_order = append || append_only;
   handle->stream = is_stream(mount, *handle, emptied);
-  handle->in_order |= handle->stream;
+  if (handle->stream)
+    handle->writes = WriteMode::stream;
+  else if (append || append_only)
+    handle->writes = WriteMode::in_order;
   // The page cache would not ask beyond a file's length, and knows only the length that it was
   // told.
   handle->direct = handle->stream || handle->at_end || mount.settings().direct_io;
@@ -340,6 +342,8 @@ awaitable<void> write(Mount& mount, Request& request, fuse_ino_t, proto::ConstBu
     co_return request.reply_errno(EBADF);
   if (mount.locks().lost(*handle->node))
     co_return request.reply_errno(EIO);
+  if (handle->writes == WriteMode::stream)
+    request.be_brief();
   auto start = static_cast<std::uint64_t>(offset);
   if (handle->at_end && is_appended(*file)) {
     const auto attributes = co_await mount.client().getattr(handle->file.fid.fid());
@@ -358,7 +362,7 @@ awaitable<void> write(Mount& mount, Request& request, fuse_ino_t, proto::ConstBu
   if (!to)
     co_return request.reply_error(to.error());
   const auto mark = mount.unresolved().mark();
-  const auto done = co_await mount.client().write(**to, start, std::move(data), handle->in_order);
+  const auto done = co_await mount.client().write(**to, start, std::move(data), handle->writes);
   Node& node = *handle->node;
   if (done.error && !interrupted(done.error) && done.reach > done.bytes)
     co_await cut_back(mount, **to, node, start + done.bytes, start + done.reach);

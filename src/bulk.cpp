@@ -187,7 +187,12 @@ class Write final : public Transfer {
       return false;
     }
     piece.done += answer->count;
-    return piece.done < piece.size;
+    const bool is_short = piece.done < piece.size;
+    if (is_short && request_.mode == WriteMode::stream) {
+      stop_at(piece.at + piece.done, {});
+      return false;
+    }
+    return is_short;
   }
 
   WriteRequest request_;
@@ -209,7 +214,7 @@ void start_write(Connection& connection, const BeginUse& begin_use, WriteRequest
                  Handler handler) {
   const std::size_t size = request.data.bytes.size();
   const std::uint32_t chunk = request.chunk;
-  const std::size_t window = request.in_order ? 1 : kMaxPiecesInFlight;
+  const std::size_t window = request.mode == WriteMode::pieces ? kMaxPiecesInFlight : 1;
   std::make_shared<Write>(connection, begin_use, std::move(request), std::move(handler))
       ->run(size, chunk, window);
 }

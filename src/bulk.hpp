@@ -28,7 +28,7 @@ struct WriteRequest {
   std::uint64_t offset = 0;
   proto::ConstBuffer data{};
   std::uint32_t chunk = 0;
-  bool in_order = false;
+  WriteMode mode = WriteMode::pieces;
 };
 
 /// How a fid's use is counted while requests name it.

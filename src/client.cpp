@@ -259,12 +259,13 @@ awaitable<Transferred> Client::read(const OpenFile& file, std::uint64_t offset,
 }
 
 awaitable<Transferred> Client::write(const OpenFile& file, std::uint64_t offset,
-                                     proto::ConstBuffer data, bool in_order) {
+                                     proto::ConstBuffer data, WriteMode mode) {
+  const bool whole = mode != WriteMode::pieces;
   bulk::WriteRequest request{.fid = file.fid.fid(),
                              .offset = offset,
                              .data = std::move(data),
-                             .chunk = in_order ? largest_chunk(file.iounit) : chunk(file.iounit),
-                             .in_order = in_order};
+                             .chunk = whole ? largest_chunk(file.iounit) : chunk(file.iounit),
+                             .mode = mode};
   co_return co_await transfer(request.data.bytes.size(), [&](bulk::Handler handler) {
     bulk::start_write(connection_, begin_use(), std::move(request), std::move(handler));
   });

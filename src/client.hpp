@@ -88,6 +88,12 @@ enum class ReadMode : std::uint8_t {
   stream,  ///< one Tread, its answer as it is; for files whose reads have a meaning of their own
 };
 
+enum class WriteMode : std::uint8_t {
+  pieces,    ///< several Twrites at a time; what a short one has left out is sent again
+  in_order,  ///< the same, one at a time: for what is put together at the server, as appended data
+  stream,    ///< one at a time, and a short one is the end: for files whose writes have a meaning
+};
+
 /// What Tlock says and is told. The numbers are the wire's.
 struct LockRequest {
   enum class Type : std::uint8_t { read = 0, write = 1, unlock = 2 };
@@ -183,9 +189,8 @@ class Client {
   /// that ends exactly there needs no second question.
   awaitable<Transferred> read(const OpenFile& file, std::uint64_t offset, proto::Buffer destination,
                               ReadMode mode, std::optional<std::uint64_t> known_size);
-  /// `in_order`: one Twrite at a time (append-only files, streams).
   awaitable<Transferred> write(const OpenFile& file, std::uint64_t offset, proto::ConstBuffer data,
-                               bool in_order);
+                               WriteMode mode);
   /// Directory entries from `offset` on, raw, into `destination`; 0 bytes at the end.
   awaitable<Transferred> readdir(proto::Fid fid, std::uint64_t offset, proto::Buffer destination);
   /// The same in one form for every dialect. `directory` is open, and outlives the reader.

@@ -70,7 +70,7 @@ awaitable<error_code> set(Client& client, FidHandle fid, std::string_view name,
     co_return error;
   OpenFile file{.fid = std::move(fid), .qid = {}, .iounit = 0};
   // One at a time: some servers only let a value grow at its end.
-  const auto done = co_await client.write(file, 0, std::move(value), true);
+  const auto done = co_await client.write(file, 0, std::move(value), WriteMode::in_order);
   if (done.error || done.bytes != size) {
     log::warn(
         "the server did not take the value of {}: a fid is left behind, for its Tclunk would "

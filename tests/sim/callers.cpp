@@ -330,8 +330,8 @@ awaitable<bool> Callers::write_once(Caller& caller, const OpenFile& file,
     const proto::Buffer memory = stage_.memory.lend(size);
     std::memcpy(memory.bytes.data(), text.data(), size);
     const proto::ConstBuffer data{memory.owner, memory.bytes};
-    const bool in_order = dice.chance(200);
-    done = co_await stage_.client.write(file, offset, data, in_order);
+    const WriteMode mode = dice.chance(200) ? WriteMode::in_order : WriteMode::pieces;
+    done = co_await stage_.client.write(file, offset, data, mode);
   }
   saw(done.error, file.fid.fid());
   disturb();

@@ -330,7 +330,7 @@ TEST_F(ClientTest, MoreDataThanAskedForIsAnErrorOfThisReadOnly) {
 
 TEST_F(ClientTest, AnInOrderWriteHasOneTwriteInFlight) {
   const OpenFile file = open_file(4096);
-  const auto done = start(client_.write(file, 0, data(8192), true));
+  const auto done = start(client_.write(file, 0, data(8192), WriteMode::in_order));
   EXPECT_THAT(peer_.all(), SizeIs(1));
   peer_.say("Rwrite tag 2 count 4096");
   EXPECT_THAT(peer_.all(), SizeIs(1));
@@ -341,7 +341,7 @@ TEST_F(ClientTest, AnInOrderWriteHasOneTwriteInFlight) {
 
 TEST_F(ClientTest, AFailedPieceOfAWriteLeavesTheBytesBeforeIt) {
   const OpenFile file = open_file(4096);
-  const auto done = start(client_.write(file, 0, data(12288), false));
+  const auto done = start(client_.write(file, 0, data(12288), WriteMode::pieces));
   EXPECT_THAT(peer_.all(), SizeIs(3));
   peer_.say("Rwrite tag 4 count 4096");
   peer_.say("Rlerror tag 3 ecode 28");
@@ -353,7 +353,7 @@ TEST_F(ClientTest, AFailedPieceOfAWriteLeavesTheBytesBeforeIt) {
 
 TEST_F(ClientTest, AShortRwriteIsContinued) {
   const OpenFile file = open_file(4096);
-  const auto done = start(client_.write(file, 0, data(4096), false));
+  const auto done = start(client_.write(file, 0, data(4096), WriteMode::pieces));
   peer_.all();
   peer_.say("Rwrite tag 2 count 96");
   EXPECT_THAT(peer_.next(), HasSubstr("Twrite tag 3 fid 1 offset 96 data <4000 bytes>"));
@@ -362,12 +362,25 @@ TEST_F(ClientTest, AShortRwriteIsContinued) {
   EXPECT_EQ((*done)->bytes, 4096U);
 }
 
+TEST_F(ClientTest, AShortRwriteIsTheEndOfAWriteToAStream) {
+  const OpenFile file = open_file(4096);
+  const auto done = start(client_.write(file, 0, data(8192), WriteMode::stream));
+  EXPECT_THAT(peer_.all(), SizeIs(1));
+  peer_.say("Rwrite tag 2 count 4096");
+  EXPECT_THAT(peer_.all(), SizeIs(1));
+  peer_.say("Rwrite tag 3 count 96");
+  EXPECT_THAT(peer_.all(), SizeIs(0));
+  ASSERT_TRUE(*done);
+  EXPECT_EQ((*done)->bytes, 4192U);
+  EXPECT_FALSE((*done)->error);
+}
+
 TEST_F(ClientTest, ARwriteOfNothingOrOfTooMuchIsAnError) {
   const OpenFile file = open_file(4096);
   std::uint16_t tag = 2;
   for (const std::string count : {"0", "4097"}) {
     SCOPED_TRACE(count);
-    const auto done = start(client_.write(file, 0, data(4096), false));
+    const auto done = start(client_.write(file, 0, data(4096), WriteMode::pieces));
     peer_.all();
     peer_.say("Rwrite tag " + std::to_string(tag++) + " count " + count);
     ASSERT_TRUE(*done);

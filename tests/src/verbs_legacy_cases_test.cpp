@@ -277,7 +277,7 @@ TEST_F(LegacyVerbs, WhatFitsIntoOneMessageGoesInOne) {
   constexpr std::size_t kMost = 65536 - 24;  // no multiple of a page
   auto memory = std::make_shared<std::byte[]>(kMost);
   const std::span<std::byte> bytes(memory.get(), kMost);
-  start(client_.write(file, 0, {memory, bytes}, true));
+  start(client_.write(file, 0, {memory, bytes}, WriteMode::in_order));
   EXPECT_THAT(peer_.next(), ::testing::StartsWith("Twrite tag 1 fid 1 offset 0 data"));
   peer_.say("Rwrite tag 1 count 65512");
   EXPECT_THAT(peer_.all(), IsEmpty());
