@@ -352,6 +352,12 @@ bool ScriptedServer::tamper(const std::string& word, std::istream& rest) {
   } else if (word == "device") {
     const Tree::NodePtr file = existing(next());
     file->rdev = std::stoull(next(), nullptr, 0);
+  } else if (word == "write" || word == "extend") {
+    const Tree::NodePtr file = existing(next());
+    std::string words;
+    std::getline(rest >> std::ws, words);
+    file->content = word == "write" ? words : file->content + words;
+    Tree::touch(*file);
   } else if (word == "owner") {
     const Tree::NodePtr file = existing(next());
     file->uid = static_cast<std::uint32_t>(std::stoul(next()));

@@ -34,6 +34,8 @@
 //     age PATH SECONDS         its ctime is that much earlier
 //     device PATH N            its rdev, as on the wire
 //     owner PATH UID GID       it belongs to them
+//     write PATH WORDS         it consists of them now
+//     extend PATH WORDS        they come to its end
 // Behaviour:
 //     msize N                  grant no more
 //     dialects VERSION...      offers these only; without it, all three
