@@ -38,8 +38,8 @@ struct FileHandle {
   NodeRef node;
   UserId user;                   ///< who opened it
   std::uint32_t path_epoch = 0;  ///< of the node, when it was opened
-  bool writable = false;
-  bool appends = false;  ///< opened with O_APPEND: the server disregards offsets
+  bool readable = true, writable = false;
+  bool appends = false;  ///< opened with O_APPEND: the server may disregard offsets
   WriteMode writes = WriteMode::pieces;
   bool direct = false;  ///< not through the page cache: short answers are allowed
   bool stream = false;  ///< one Tread per read(2), as it comes

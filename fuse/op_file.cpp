@@ -3,6 +3,7 @@
 #include "fuse/identity.hpp"
 #include "fuse/operations.hpp"
 #include "fuse/set_id.hpp"
+#include "fuse/synthetic.hpp"
 #include "src/setattr.hpp"
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
@@ -38,19 +39,6 @@ std::uint32_t wire_flags(int flags) {
   return wire;
 }
 
-/// What tells a Plan 9 server's files that a program makes up, if they have a length: no version,
-/// append-only, exclusive.
-bool is_marked(const Mount& mount, const Attributes& attributes) {
-  constexpr std::uint8_t kMarks = proto::qid_type::kAppend | proto::qid_type::kExclusive;
-  return mount.client().capabilities().synthetic_files &&
-         ((attributes.qid.type & kMarks) != 0 || attributes.qid.version == 0);
-}
-
-/// A file of length 0 may be one whose content is made when it is read.
-bool may_be_synthetic(const Mount& mount, const Attributes& attributes) {
-  return attributes.type() == S_IFREG && (attributes.size == 0 || is_marked(mount, attributes));
-}
-
 /// Are reads to go to the server as they are, and with a Plan 9 server writes as well? `emptied`:
 /// by this open, so that it says nothing that the file is empty.
 bool is_stream(const Mount& mount, const FileHandle& handle, bool emptied) {
@@ -65,10 +53,11 @@ std::shared_ptr<FileHandle> make_handle(Mount& mount, UserId user, OpenFile open
   auto handle =
       std::make_shared<FileHandle>(std::move(opened), std::move(node), user, mount.hidden());
   const bool append_only = (handle->file.qid.type & proto::qid_type::kAppend) != 0;
+  handle->readable = (flags & O_ACCMODE) != O_WRONLY;
   handle->writable = (flags & O_ACCMODE) != O_RDONLY;
   const bool append = (flags & O_APPEND) != 0;
-  handle->appends = append && mount.client().capabilities().append_on_server;
-  handle->at_end = append && !append_only && !handle->appends;
+  handle->appends = append && mount.client().capabilities().may_append_on_server;
+  handle->at_end = append && !append_only && !mount.client().capabilities().append_on_server;
   handle->stream = is_stream(mount, *handle, emptied);
   if (handle->stream)
     handle->writes = WriteMode::stream;
@@ -302,7 +291,8 @@ awaitable<void> create(Mount& mount, Request& request, fuse_ino_t parent, std::s
 awaitable<void> read(Mount& mount, Request& request, fuse_ino_t, std::size_t size, off_t offset,
                      FileInfo file) {
   const auto handle = mount.files().find(file->fh);
-  if (!handle)
+  // The kernel reads ahead for posix_fadvise(2) whatever the file was opened for.
+  if (!handle || !handle->readable)
     co_return request.reply_errno(EBADF);
   if (mount.locks().lost(*handle->node))
     co_return request.reply_errno(EIO);

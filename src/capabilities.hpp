@@ -14,6 +14,9 @@ struct Capabilities {
   bool rename_across_directories = true;
   /// A file that is open for appending is written at its end, whatever the offset.
   bool append_on_server = true;
+  /// It may be so, but is not to be relied on. Then what is written to the end is sent there, and
+  /// what is written elsewhere needs an opening without O_APPEND all the same.
+  bool may_append_on_server = true;
   /// Permission bits mean what they mean to Unix, so that they may be checked here, too. Plan 9
   /// adds up what owner, group and others may do: there only the server knows.
   bool unix_permissions = true;

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <bit>
 #include <cerrno>
 #include <ctime>
 #include <deque>
@@ -37,15 +38,17 @@ Capabilities capabilities_of(Dialect dialect) {
           .locks = false,
           .rename_across_directories = false,
           .append_on_server = false,
+          .may_append_on_server = extended,
           .unix_permissions = false,
           .numeric_users = extended,
           .synthetic_files = true};
 }
 
-/// A time of the wire: seconds, of 32 bits.
+/// A time of the wire: seconds from 1970 on, of 32 bits. What is outside becomes the nearest one.
 std::uint32_t seconds_of(std::uint64_t time) {
-  constexpr std::uint32_t kLast = std::numeric_limits<std::uint32_t>::max() - 1;  // ~0: don't touch
-  return static_cast<std::uint32_t>(std::min<std::uint64_t>(time, kLast));
+  constexpr std::int64_t kLast = std::numeric_limits<std::uint32_t>::max() - 1;  // ~0: don't touch
+  return static_cast<std::uint32_t>(
+      std::clamp<std::int64_t>(std::bit_cast<std::int64_t>(time), 0, kLast));
 }
 
 std::uint32_t now() {
@@ -227,7 +230,7 @@ std::uint8_t VerbsLegacy::open_mode(std::uint32_t flags) const {
   auto mode = static_cast<std::uint8_t>(std::min<std::uint32_t>(flags & kAccessMode, kReadWrite));
   if ((flags & kWantsEmpty) != 0)
     mode |= kTruncate;
-  // Servers that don't know it disregard it; see Capabilities::append_on_server.
+  // Servers that don't know it disregard it; see Capabilities::may_append_on_server.
   if ((flags & kWantsEnd) != 0 && dialect_ == Dialect::u)
     mode |= kAppend;
   return mode;
