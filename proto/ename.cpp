@@ -26,6 +26,7 @@ constexpr Words kServersWords[] = {
     {"not owner", EACCES},
     {"authentication failed", EACCES},
     {"unknown user", EACCES},
+    {"unknown group", EINVAL},
     {"wstat prohibited", EPERM},
     {"create prohibited", EPERM},
     {"remove prohibited", EPERM},
