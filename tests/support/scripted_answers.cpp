@@ -210,6 +210,8 @@ void ScriptedServer::answer(Tag tag, const Twrite& request) {
   }
   const bool appends = fid.appends || file.append;
   const std::size_t at = appends ? file.content.size() : request.offset;
+  if (at > Tree::kLargestFile || at + size > Tree::kLargestFile)
+    return fail(tag, EFBIG);
   if (file.content.size() < at + size)
     file.content.resize(at + size);
   std::memcpy(file.content.data() + at, request.data.data(), size);

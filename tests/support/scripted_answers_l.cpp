@@ -47,7 +47,7 @@ void ScriptedServer::answer(Tag tag, const Tlopen& request) {
   const std::uint32_t access = request.flags & kAccessMode;
   if (fid.node->is_directory() && access != 0)
     return fail(tag, EISDIR);
-  if ((request.flags & kTruncate) != 0 && access != 0) {
+  if ((request.flags & kTruncate) != 0 && !fid.node->is_directory()) {
     fid.node->content.clear();
     Tree::touch(*fid.node);
   }
@@ -95,8 +95,9 @@ void ScriptedServer::answer(Tag tag, const Tmknod& request) {
 
 void ScriptedServer::answer(Tag tag, const Tmkdir& request) {
   int error = 0;
-  const auto directory =
-      made(request.dfid, request.name, S_IFDIR | (request.mode & 07777), request.gid, error);
+  const mode_t inherited = node(request.dfid)->mode & S_ISGID;
+  const auto directory = made(request.dfid, request.name,
+                              S_IFDIR | inherited | (request.mode & 07777), request.gid, error);
   return error != 0 ? fail(tag, error) : reply(tag, Rmkdir{.qid = qid_of(*directory)});
 }
 
@@ -185,6 +186,8 @@ void ScriptedServer::answer(Tag tag, const Tsetattr& request) {
   const auto has = [&](std::uint32_t bit) { return (request.valid & bit) != 0; };
   if (has(size) && file.is_directory())
     return fail(tag, EISDIR);
+  if (has(size) && request.size > Tree::kLargestFile)
+    return fail(tag, EFBIG);
   Tree::changed(file);
   if (has(mode))
     file.mode = (file.mode & S_IFMT) | (request.mode & 07777);

@@ -127,6 +127,8 @@ int ScriptedServer::make_file(const Tcreate& request, Tree::NodePtr& file) {
   if (error != 0)
     return error;
   set_mode(*file, S_ISLNK(type) ? 0777 : permissions(request.perm, directory));
+  if (S_ISDIR(type))
+    file->mode |= directory.mode & S_ISGID;
   if (S_ISLNK(type))
     file->content = request.extension;
   if (is_device)

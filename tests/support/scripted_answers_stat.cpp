@@ -183,6 +183,8 @@ ScriptedServer::Refusal ScriptedServer::refusal_of_length(const OpenFid& fid,
     return wanted.length == 0 ? Refusal{} : Refusal{EISDIR};
   if (!fid.node->is_plain())
     return {EPERM, "wstat prohibited"};
+  if (wanted.length > Tree::kLargestFile)
+    return {EFBIG};
   return may(fid, *fid.node, kToWrite) ? Refusal{} : Refusal{EACCES};
 }
 

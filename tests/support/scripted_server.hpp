@@ -10,10 +10,10 @@
 // while others than Tgetattr do (and so of Topen and Tstat); walking and making names from an open
 // fid, reading and writing one that is not; two reads of a directory at once on one fid; a Tflush
 // of a Tflush or of its own tag, a second one for the same tag; frames and counts above what msize
-// allows; counts of 0; names that no walk may have; messages, bits of a mode and of permissions of
-// other dialects than was agreed on; anything before Tversion. Of an extended attribute: its fid
-// used for anything else, bytes beyond the size that was announced, and a Tclunk before all of them
-// are written.
+// allows; counts of 0; names that no walk may have (".." only in 9P2000 and 9P2000.u); messages,
+// bits of a mode and of permissions of other dialects than was agreed on; anything before Tversion.
+// Of an extended attribute: its fid used for anything else, bytes beyond the size that was
+// announced, and a Tclunk before all of them are written.
 //
 // The script. The tree:
 //     dir PATH [MODE]          file PATH SIZE [MODE] (of pattern())    text PATH WORDS

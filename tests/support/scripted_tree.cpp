@@ -93,6 +93,7 @@ int Tree::link(Node& directory, std::string_view name, const NodePtr& node) {
     return error;
   attach(directory, name, node);
   ++node->nlink;
+  node->ctime = now();
   return 0;
 }
 

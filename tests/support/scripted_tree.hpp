@@ -52,6 +52,9 @@ class Tree {
     std::uint64_t size() const { return synthetic ? 0 : content.size(); }
   };
 
+  /// All of it is in memory. Beyond that, EFBIG.
+  static constexpr std::uint64_t kLargestFile = std::uint64_t{64} << 20;
+
   /// The cookies of "." and ".."; those of children are larger, and none is used twice.
   static constexpr std::uint64_t kDotCookie = 1, kDotDotCookie = 2;
 
