@@ -172,6 +172,25 @@ TEST_P(InDialect, AppendedDataComesToTheEnd) {
   EXPECT_THAT(read_file(path / "f"), testing::EndsWith("three"));
 }
 
+/// A server that appends to what was opened so must not get to see what belongs elsewhere.
+TEST_P(InDialect, WhatIsNotAppendedGoesWhereItBelongs) {
+  const fs::path path = mount_tree({"text /f one"});
+  const OwnedFd file(::open((path / "f").c_str(), O_WRONLY | O_APPEND));
+  EXPECT_EQ(::write(file.get(), ",two", 4), 4);
+  EXPECT_EQ(::fcntl(file.get(), F_SETFL, 0), 0);
+  EXPECT_EQ(::pwrite(file.get(), "O", 1, 0), 1);
+  EXPECT_EQ(text("/f"), "One,two");
+}
+
+/// The kernel reads ahead where posix_fadvise(2) says so, also through a descriptor for writing.
+TEST_P(InDialect, NothingIsReadThroughWhatIsOpenForWriting) {
+  const fs::path path = mount_tree({"file /f 50000"});
+  const OwnedFd file(::open((path / "f").c_str(), O_WRONLY));
+  EXPECT_EQ(::posix_fadvise(file.get(), 0, 0, POSIX_FADV_WILLNEED), 0);
+  EXPECT_EQ(::pwrite(file.get(), "x", 1, 0), 1);
+  EXPECT_EQ(server().count("Tread"), 0);
+}
+
 TEST_P(InDialect, FilesAreExtendedAndCutOff) {
   const fs::path path = mount_tree({"file /f 5000"});
   const OwnedFd file(::open((path / "f").c_str(), O_RDWR));
@@ -634,6 +653,20 @@ TEST_P(UsersInDialect, AccessAsksAsWhoeverAsks) {
             "");
   EXPECT_NE(as(kNobody, "test -r d/own/f").status, kSuccess);
   EXPECT_EQ(as(kDaemon, "test -w d/own/f").status, kSuccess);
+}
+
+/// Where bits are not all that counts, the server is asked by opening the file, as that user.
+TEST_P(UsersInDialect, AccessToAFileIsWhatTheServerSaysOfIt) {
+  mount_for_all({"dir /d 0777", "text /d/f words", "owner /d/f 1 1", "text /d/g words"});
+  EXPECT_EQ(said(kDaemon, "chmod 600 d/f"), "");
+  EXPECT_EQ(as(kDaemon, "test -r d/f && test -w d/f && test -r d/g").status, kSuccess);
+  EXPECT_NE(as(kDaemon, "test -w d/g").status, kSuccess);
+  for (const char* const flag : {"-r", "-w", "-x"})
+    EXPECT_NE(as(kNobody, std::string("test ") + flag + " d/f").status, kSuccess) << flag;
+  EXPECT_EQ(as(kNobody, "test -r d && test -w d && test -x d").status, kSuccess);
+  EXPECT_EQ(said(kDaemon, "mkdir d/own && chmod 700 d/own"), "");
+  for (const char* const flag : {"-r", "-x"})
+    EXPECT_NE(as(kNobody, std::string("test ") + flag + " d/own").status, kSuccess) << flag;
 }
 
 // ---- how a dialect is agreed on

@@ -98,11 +98,30 @@ void make_prepared(const std::string& script, const fs::path& directory) {
 }  // namespace
 
 Comparison::Comparison(std::string configuration) : configuration_(std::move(configuration)) {
-  for (const Difference& difference : differences()) {
+  know(differences());
+  know(differences_of_dialects());
+  for (const Untold& one : untold()) {
+    if (std::regex_match(configuration_, std::regex(one.configurations)))
+      hidden_.push_back({std::regex(one.call), std::regex(one.answer), one.instead});
+  }
+}
+
+void Comparison::know(std::span<const Difference> differences) {
+  for (const Difference& difference : differences) {
     if (std::regex_match(configuration_, std::regex(difference.configurations)))
       known_.push_back({&difference, std::regex(difference.cases), std::regex(difference.call),
                         std::regex(difference.answer)});
   }
+}
+
+Transcript Comparison::as_told(Transcript transcript) const {
+  for (auto& [call, answer] : transcript) {
+    for (const Hidden& hidden : hidden_) {
+      if (!is_error(answer) && std::regex_match(call, hidden.call))
+        answer = std::regex_replace(answer, hidden.answer, hidden.instead);
+    }
+  }
+  return transcript;
 }
 
 const Comparison::Known* Comparison::known(const std::string& name, const Step& there) {
@@ -136,7 +155,7 @@ Transcript Comparison::performed_locally(const Case& of, const fs::path& directo
 
 std::string Comparison::left_behind(const Case& of, const fs::path& here, const fs::path& there,
                                     bool& differs) {
-  Transcript ours = snapshot(here), theirs = snapshot(there);
+  Transcript ours = as_told(snapshot(here)), theirs = as_told(snapshot(there));
   align(ours, theirs);
   for (std::size_t i = 0; i < ours.size(); ++i) {
     if (known(of.name, theirs[i]) != nullptr)
@@ -167,7 +186,7 @@ std::optional<std::string> Comparison::compared(const Case& of, const Ground& gr
   coverage_.saw(there);
   bool differs = false;
   const fs::path left = ground.local_origin / of.name;
-  report += merged(here, there, differs);
+  report += merged(as_told(here), as_told(there), differs);
   report += "  left behind, through the mount:\n";
   report += left_behind(of, left, ground.mounted / of.name, differs);
   report += "  left behind, at the server:\n";
@@ -179,14 +198,24 @@ std::optional<std::string> Comparison::compared(const Case& of, const Ground& gr
   return differs ? std::optional(report) : std::nullopt;
 }
 
-std::vector<std::string> Comparison::stale_differences() const {
+template <class Concerns>
+std::vector<std::string> Comparison::stale(Concerns concerns) const {
   std::vector<std::string> stale;
   for (const Known& one : known_) {
-    if (!one.needed)
+    if (!one.needed && concerns(*one.line))
       stale.push_back(std::string(one.line->call) + " -> " + one.line->answer + ": " +
                       one.line->reason);
   }
   return stale;
+}
+
+std::vector<std::string> Comparison::stale_differences() const {
+  return stale([](const Difference&) { return true; });
+}
+
+std::vector<std::string> Comparison::stale_differences_of_its_own() const {
+  return stale(
+      [](const Difference& line) { return std::string_view(line.configurations) != ".*"; });
 }
 
 }  // namespace fuse9p::test::parity

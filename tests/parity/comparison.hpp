@@ -49,6 +49,8 @@ class Comparison {
   const Coverage& coverage() const { return coverage_; }
   /// Lines of the list that no case has needed.
   std::vector<std::string> stale_differences() const;
+  /// Of those, the ones that are about this configuration only.
+  std::vector<std::string> stale_differences_of_its_own() const;
 
  private:
   struct Known {
@@ -57,6 +59,16 @@ class Comparison {
     bool needed = false;
   };
 
+  struct Hidden {
+    std::regex call, answer;
+    std::string instead;
+  };
+
+  template <class Concerns>
+  std::vector<std::string> stale(Concerns concerns) const;
+  void know(std::span<const Difference> differences);
+  /// Without what the configuration can't tell.
+  Transcript as_told(Transcript transcript) const;
   std::optional<std::string> compared(const Case& of, const Ground& ground);
   /// The line of the list that speaks of this answer of the mount, or null.
   const Known* known(const std::string& name, const Step& there);
@@ -69,6 +81,7 @@ class Comparison {
 
   std::string configuration_;
   std::vector<Known> known_;
+  std::vector<Hidden> hidden_;
   Coverage coverage_;
 };
 

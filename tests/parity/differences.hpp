@@ -20,5 +20,20 @@ struct Difference {
 };
 
 std::span<const Difference> differences();
+/// What 9P2000 and 9P2000.u besides can't do, and what the scripted server, which is in memory and
+/// small, does not do as a file system of Linux.
+std::span<const Difference> differences_of_dialects();
+
+/// What a configuration can't tell: wherever it stands in an answer, `instead` takes its place, on
+/// the mount and locally.
+struct Untold {
+  const char* configurations;
+  const char* call;    ///< of calls like that; of 'NAME' of a file that is left behind
+  const char* answer;  ///< this part of it
+  const char* instead;
+  const char* reason;
+};
+
+std::span<const Untold> untold();
 
 }  // namespace fuse9p::test::parity
