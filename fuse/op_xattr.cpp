@@ -79,7 +79,7 @@ bool is_access_acl(std::string_view name) {
 /// caller who is interrupted may be gone when it is.
 template <class Use>
 awaitable<void> change(Mount& mount, Request& request, NodeRef node, std::string name, Use use) {
-  const Change intent = xattr_of(node, std::move(name));
+  const Change intent = xattr_of(node, name);
   if (const bool cleared = co_await mount.unresolved().cleared(intent); !cleared)
     co_return request.reply_errno(EINTR);
   std::optional<Unresolved::Hold> hold;

@@ -182,7 +182,7 @@ TEST_F(Costs, OfNodesAndOpenFilesAreModest) {
             std::to_string(count) + '\n');
   const std::int64_t nodes = await_idle(mounted())["nodes"] - counted_before["nodes"];
   const std::int64_t known = heap();
-  EXPECT_GE(nodes, count);
+  ASSERT_GE(nodes, count);
   std::vector<OwnedFd> files;
   for (int i = 0; i < open; ++i) {
     const fs::path path = mounted().path() / std::to_string(i / 1000) / file_name(i);
