@@ -115,7 +115,7 @@ std::string FusermountWords::end() {
 std::string advice_for_users(const std::string& mountpoint, bool allows_others) {
   const auto as_root = [](const std::string& what) { return "; as root: " + what; };
   if (::geteuid() == 0)
-    return "";
+    return "; the kernel's log (dmesg) may say more";
   if (::access(kDevice, R_OK | W_OK) != 0 && errno == EACCES)
     return as_root("chmod 666 /dev/fuse");
   const auto program = find_program();

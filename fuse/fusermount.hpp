@@ -24,7 +24,7 @@ class FusermountWords {
   int stderr_ = -1;
 };
 
-/// Why an ordinary user could not mount there, and what can be done about it: "; as root, ...", to
+/// Why this user could not mount there, and what can be done about it: "; as root, ...", to
 /// be put behind the reason. Empty if nothing is known.
 std::string advice_for_users(const std::string& mountpoint, bool allows_others);
 

@@ -82,8 +82,10 @@ void check_type(const std::string& mountpoint, const Attributes& root) {
     return;
   if (::stat(mountpoint.c_str(), &found) == 0 && (found.st_mode & S_IFMT) != root.type())
     throw MountError(mountpoint + (S_ISDIR(found.st_mode)
-                                       ? ": is a directory, but the server's tree is a file"
-                                       : ": is not a directory"));
+                                       ? ": is a directory, but the server's tree is a file; "
+                                         "name a file to mount it on"
+                                       : ": is not a directory, but the server's tree is one; "
+                                         "name a directory to mount it on"));
 }
 
 /// fuse_session_new() wants argc and argv.

@@ -80,7 +80,7 @@ Handshake::Action Handshake::on_version(ByteView frame) {
   if (answer->msize < kLeastMsize)
     return fail(Error::message_too_large, "grants msize " + std::to_string(answer->msize) +
                                               ", at least " + std::to_string(kLeastMsize) +
-                                              " is needed");
+                                              " is needed; tell the server to grant more");
   parameters_.dialect = *accepted;
   parameters_.msize = std::min(answer->msize, config_.msize);
   return attach();
@@ -110,6 +110,10 @@ Handshake::Action Handshake::no_common_version() const {
     message += "; try " + offered_;
   else if (only_hung_up_)
     message += "; is it a 9P server, and may this host use it?";
+  else if (config_.dialects.size() == 1)
+    message += "; leave -o version out, or try another one";
+  else
+    message += "; fuse9p knows no other versions";
   return fail(Error::unexpected_reply, std::move(message));
 }
 
@@ -131,7 +135,9 @@ Handshake::Action Handshake::attach() {
                                       .n_uname = config_.n_uname},
                               parameters_.dialect);
   if (action.error || action.frame.size() > parameters_.msize)
-    return fail(Error::message_too_large, "uname and aname do not fit into a message");
+    return fail(Error::message_too_large, "uname and aname do not fit into a message of " +
+                                              std::to_string(parameters_.msize) +
+                                              " bytes; shorten them");
   return action;
 }
 
@@ -161,7 +167,8 @@ std::string Handshake::attempt() const {
 Handshake::Action Handshake::unexpected(ByteView frame) const {
   return fail(Error::unexpected_reply, "does not speak 9P: expected " + std::string(awaited()) +
                                            " to " + attempt() + ", got " +
-                                           shortened(to_text(frame, parameters_.dialect)));
+                                           shortened(to_text(frame, parameters_.dialect)) +
+                                           "; is the port right?");
 }
 
 Handshake::Action Handshake::fail(error_code error, std::string message) {

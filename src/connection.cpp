@@ -5,6 +5,7 @@
 #include "proto/text.hpp"
 #include "src/deadline.hpp"
 #include "src/log.hpp"
+#include "src/server_error.hpp"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/post.hpp>
@@ -44,30 +45,78 @@ awaitable<bool> send_all(Transport& transport, proto::ByteView bytes) {
   co_return true;
 }
 
+/// What else it may be, by how it begins.
+std::string_view guess(std::string_view bytes) {
+  struct Greeting {
+    std::string_view begins, meaning;
+  };
+  using namespace std::string_view_literals;
+  constexpr Greeting kGreetings[] = {
+      {"HTTP/"sv, "that is a web server: check the port"},
+      {"SSH-"sv, "that is an SSH server: check the port, or try exec:ssh HOST COMMAND"},
+      {"\x15\x03"sv,
+       "that is TLS, which fuse9p does not speak: check the port, or try exec:COMMAND"},
+      {"220"sv, "that is a mail or FTP server: check the port"},
+      {"RFB "sv, "that is a VNC server: check the port"},
+  };
+  for (const auto& [begins, meaning] : kGreetings) {
+    if (bytes.starts_with(begins))
+      return meaning;
+  }
+  return "is the port right?";
+}
+
+/// The first bytes of a connection, in case that they are no frame.
+class Beginning {
+ public:
+  void add(const std::array<std::span<std::byte>, 2>& room, std::size_t size) {
+    for (const auto& part : room) {
+      const std::size_t here = std::min(size, part.size());
+      const std::size_t wanted = std::min(here, kMost - bytes_.size());
+      bytes_.append(reinterpret_cast<const char*>(part.data()), wanted);
+      size -= here;
+    }
+  }
+  [[noreturn]] void refuse(const Transport& transport, std::string_view awaited) const {
+    throw ConnectError(transport.name() + ": does not speak 9P: expected " + std::string(awaited) +
+                       ", got " + proto::quoted(bytes_) + "; " + std::string(guess(bytes_)));
+  }
+
+ private:
+  static constexpr std::size_t kMost = 24;
+  std::string bytes_;
+};
+
 /// Reads until there is a whole frame; `reader` keeps its views valid until the next call. Nothing:
 /// the server has ended the connection.
 awaitable<std::optional<proto::Frame>> receive_frame(Transport& transport,
-                                                     proto::FrameReader& reader) {
+                                                     proto::FrameReader& reader,
+                                                     std::string_view awaited) {
+  Beginning beginning;
   for (;;) {
     const auto frame = reader.next();
     if (!frame)
-      throw ConnectError(transport.name() + ": does not speak 9P: " + frame.error().message());
+      beginning.refuse(transport, awaited);
     if (*frame)
       co_return *frame;
     error_code error;
+    const auto room = reader.prepare();
     const std::size_t bytes = co_await transport.async_read_some(
-        buffers_of(reader.prepare()), asio::redirect_error(use_awaitable, error));
+        buffers_of(room), asio::redirect_error(use_awaitable, error));
     if (error)
       co_return std::nullopt;
+    beginning.add(room, bytes);
     reader.received(bytes);
   }
 }
 
 /// What to try when the server does not let us in.
 std::string_view advice_for(error_code error) {
-  if (error == std::errc::operation_not_permitted || error == std::errc::permission_denied ||
-      error == std::errc::no_such_file_or_directory)
-    return "; try -o aname=EXPORT (often a path), or another -o uname=NAME";
+  if (error == as_error(EPERM) || error == as_error(EACCES) || error == as_error(ENOENT))
+    return "; try -o aname=EXPORT (often a path), or another -o uname=NAME; fuse9p does not "
+           "authenticate (diod: -n)";
+  if (error.category() == proto::server_category())
+    return "; the server's log may say more";
   return {};
 }
 
@@ -79,7 +128,7 @@ awaitable<Handshake::Action> ask(Transport& transport, proto::FrameReader& reade
     trace_frame(true, out, dialect);
   std::optional<proto::Frame> frame;
   if (const bool sent = co_await send_all(transport, out); sent)
-    frame = co_await receive_frame(transport, reader);
+    frame = co_await receive_frame(transport, reader, handshake.awaited());
   if (!frame) {
     transport.close();
     if (const std::string failure = transport.failure(); !failure.empty())
@@ -95,7 +144,10 @@ awaitable<Handshake::Action> ask(Transport& transport, proto::FrameReader& reade
 
 /// One connection's handshake: true when done, false when the server wants a fresh connection.
 awaitable<bool> shake_hands(Transport& transport, Handshake& handshake, std::uint32_t msize) {
-  proto::FrameReader reader(msize, [](const proto::Header&) { return proto::Placement{}; });
+  // Answers are short: what begins like a longer one is no 9P.
+  constexpr std::uint32_t kLongestAnswer = 8192;
+  proto::FrameReader reader(std::min(msize, kLongestAnswer),
+                            [](const proto::Header&) { return proto::Placement{}; });
   Handshake::Action action = handshake.start();
   while (action.kind == Handshake::Action::Kind::send) {
     const proto::Bytes out = std::move(action.frame);
@@ -128,9 +180,14 @@ awaitable<Established> establish(Endpoint endpoint, Transport::Settings settings
   Handshake handshake(std::move(config));
   for (;;) {
     Transport transport = co_await connect_again(endpoint, settings, handshake.refusals());
-    const bool done =
-        co_await within(settings.timeout, shake_hands(transport, handshake, msize), [&] {
+    const bool done = co_await within(
+        settings.timeout, shake_hands(transport, handshake, msize),
+        [&] {
           return transport.name() + ": connected, but no " + std::string(handshake.awaited());
+        },
+        [&] {
+          return handshake.awaited() == "Rversion" ? "is it a 9P server on that port?"
+                                                   : "what does the server's log say?";
         });
     if (done)
       co_return Established{std::move(transport), handshake.parameters()};

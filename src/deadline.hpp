@@ -14,6 +14,7 @@
 #include <exception>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace fuse9p {
@@ -33,17 +34,17 @@ boost::asio::awaitable<std::pair<std::optional<T>, std::exception_ptr>> caught(
 }  // namespace detail
 
 /// What `work` gives or throws, or, if it takes longer than `limit`, a ConnectError that begins
-/// with message(). The work is cancelled then.
-template <class T, class Message>
+/// with message() and ends with advice(). The work is cancelled then.
+template <class T, class Message, class Advice>
 boost::asio::awaitable<T> within(std::chrono::milliseconds limit, boost::asio::awaitable<T> work,
-                                 Message message) {
+                                 Message message, Advice advice) {
   using namespace boost::asio::experimental::awaitable_operators;
   boost::asio::steady_timer timer(co_await boost::asio::this_coro::executor, limit);
   auto outcome =
       co_await (detail::caught(std::move(work)) || timer.async_wait(boost::asio::use_awaitable));
   if (outcome.index() == 1)
-    throw ConnectError(message() + " within " + std::to_string(limit.count()) +
-                       " ms (connect_timeout)");
+    throw ConnectError(message() + " within " + std::to_string(limit.count()) + " ms; " +
+                       std::string(advice()) + " Else wait longer: -o connect_timeout=SECONDS");
   auto& [value, error] = std::get<0>(outcome);
   if (error)
     std::rethrow_exception(error);

@@ -152,6 +152,32 @@ ParsedSource parse_exec(std::string_view command) {
   return {ExecEndpoint{std::string(command)}, std::nullopt};
 }
 
+std::uint32_t parse_vsock_number(std::string_view text, std::string_view what) {
+  constexpr std::uint32_t kAny = ~std::uint32_t{0};  // which is nobody
+  std::uint32_t number = kAny;
+  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (text.empty() || !only_has(text, kDigits) || failure != std::errc{} || number == kAny)
+    throw UsageError(std::string(what) + " must be a number, not " + quoted(text) +
+                     "; write vsock:CID:PORT, where CID 2 is the host");
+  return number;
+}
+
+ParsedSource parse_vsock(std::string_view text) {
+  const auto colon = text.find(':');
+  const bool has_port = colon != std::string_view::npos;
+  VsockEndpoint vsock{.cid = parse_vsock_number(text.substr(0, colon), "CID"),
+                      .port = proto::kDefaultPort};
+  if (has_port)
+    vsock.port = parse_vsock_number(text.substr(colon + 1), "port");
+  return {vsock, std::nullopt, has_port};
+}
+
+ParsedSource parse_device(std::string_view path) {
+  if (!path.starts_with('/'))
+    throw UsageError("must be dev:PATH with a path that begins with a slash, not " + quoted(path));
+  return {DeviceEndpoint{std::string(path)}, std::nullopt};
+}
+
 bool take_prefix(std::string_view& text, std::string_view prefix) {
   if (!text.starts_with(prefix))
     return false;
@@ -166,6 +192,10 @@ ParsedSource parse_any(std::string_view text) {
     return parse_unix(text);
   if (take_prefix(text, "fd:"))
     return parse_descriptors(text);
+  if (take_prefix(text, "vsock:"))
+    return parse_vsock(text);
+  if (take_prefix(text, "dev:"))
+    return parse_device(text);
   if (text.starts_with('/'))
     return parse_unix(text);
   // A path may contain '!' (unix!/a!b), a host:/aname too: only a word in front of it is a network.
@@ -187,6 +217,14 @@ std::string text_of(const UnixEndpoint& socket) {
 std::string text_of(const FdEndpoint& fd) {
   const std::string text = "fd:" + std::to_string(fd.rfd);
   return fd.rfd == fd.wfd ? text : text + "," + std::to_string(fd.wfd);
+}
+
+std::string text_of(const VsockEndpoint& vsock) {
+  return "vsock:" + std::to_string(vsock.cid) + ":" + std::to_string(vsock.port);
+}
+
+std::string text_of(const DeviceEndpoint& device) {
+  return "dev:" + device.path;
 }
 
 std::string text_of(const ExecEndpoint& exec) {

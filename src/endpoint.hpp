@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -41,13 +42,34 @@ struct ExecEndpoint {
   bool operator==(const ExecEndpoint&) const = default;
 };
 
-using Endpoint = std::variant<TcpEndpoint, UnixEndpoint, FdEndpoint, ExecEndpoint>;
+/// A port of a virtual machine or of its host: vsock(7). CID 2 is the host, 1 is this machine.
+struct VsockEndpoint {
+  std::uint32_t cid = 0;
+  std::uint32_t port = 0;
+  bool operator==(const VsockEndpoint&) const = default;
+};
+
+/// A character device with a server at its other end: a virtio port, a serial line. It is one
+/// stream, which can't be begun anew.
+struct DeviceEndpoint {
+  std::string path;
+  bool operator==(const DeviceEndpoint&) const = default;
+};
+
+using Endpoint = std::variant<TcpEndpoint, UnixEndpoint, FdEndpoint, ExecEndpoint, VsockEndpoint,
+                              DeviceEndpoint>;
+
+/// Can there be another connection to it, when the first one is over?
+[[nodiscard]] inline bool can_reconnect(const Endpoint& endpoint) {
+  return !std::holds_alternative<FdEndpoint>(endpoint) &&
+         !std::holds_alternative<DeviceEndpoint>(endpoint);
+}
 
 struct ParsedSource {
   Endpoint endpoint;
   /// The tree named behind the host, as in "host:/srv".
   std::optional<std::string> aname;
-  /// False when the port of a TcpEndpoint is only the default, 564.
+  /// False when the port of a TcpEndpoint or a VsockEndpoint is only the default, 564.
   bool port_given = false;
 };
 
@@ -56,7 +78,7 @@ inline constexpr std::size_t kMaxSocketPath = 107;
 
 /// Understands HOST, HOST:PORT, HOST:/ANAME, HOST:PORT:/ANAME (an IPv6 HOST bare or in brackets,
 /// with a port only in brackets), tcp!HOST, tcp!HOST!PORT, unix:PATH, unix!PATH, /PATH, fd:N,
-/// fd:RFD,WFD and exec:COMMAND. The error names the source.
+/// fd:RFD,WFD, exec:COMMAND, vsock:CID, vsock:CID:PORT and dev:PATH. The error names the source.
 [[nodiscard]] ParsedSource parse_source(std::string_view source);
 
 /// The port in canonical form. The error is only what was expected ("must be ..."): the caller

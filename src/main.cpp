@@ -84,8 +84,9 @@ class Program {
                     IdNames::local(options_.dfltuid, options_.dfltgid));
     const auto root = co_await client_->getattr(client_->root());
     if (!root)
-      throw ConnectError(client_->connection().name() + ": the root directory of aname=\"" +
-                         options_.aname + "\": " + root.error().message());
+      throw ConnectError(client_->connection().name() + ": can't look at the root of aname=\"" +
+                         options_.aname + "\": " + root.error().message() +
+                         "; try another -o aname=EXPORT, or another -o uname=NAME");
     root_ = *root;
   }
 
@@ -96,7 +97,7 @@ class Program {
     using proto::Dialect;
     return {.dialects = options_.dialect ? std::vector{*options_.dialect}
                                          : std::vector{Dialect::l, Dialect::u, Dialect::legacy},
-            .can_reconnect = !std::holds_alternative<FdEndpoint>(options_.endpoint),
+            .can_reconnect = can_reconnect(options_.endpoint),
             .msize = options_.msize,
             .uname = options_.uname,
             .aname = options_.aname,
@@ -267,7 +268,8 @@ void make_absolute(Options& options) {
     std::error_code error;
     const auto resolved = std::filesystem::canonical(options.mountpoint, error);
     if (error)
-      throw UsageError("mount point " + options.mountpoint + ": " + error.message());
+      throw UsageError("mount point " + options.mountpoint + ": " + error.message() +
+                       "; name a directory that is there");
     options.mountpoint = resolved.string();
   }
   if (auto* socket = std::get_if<UnixEndpoint>(&options.endpoint))

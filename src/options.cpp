@@ -42,11 +42,13 @@ struct TransportWords {
   std::string_view noun;
   std::string_view source_form;
 };
-constexpr std::array<TransportWords, 4> kTransports{{
+constexpr std::array<TransportWords, 6> kTransports{{
     {"tcp", "a TCP address", "HOST or HOST:PORT"},
     {"unix", "a Unix socket", "/PATH or unix:PATH"},
     {"fd", "a pair of descriptors", "fd:N or the options rfdno and wfdno"},
     {"exec", "a command", "exec:COMMAND"},
+    {"vsock", "a vsock address", "vsock:CID:PORT"},
+    {"dev", "a character device", "dev:PATH"},
 }};
 
 // Values
@@ -236,8 +238,9 @@ void set_trans(Options& options, std::string_view value) {
     }
   }
   if (std::find(of_the_kernel.begin(), of_the_kernel.end(), value) != of_the_kernel.end())
-    throw UsageError("only the kernel's own 9p client can do this; use tcp, unix, fd or exec");
-  throw UsageError("must be tcp, unix, fd or exec");
+    throw UsageError(
+        "only the kernel's own 9p client can do this; use tcp, unix, fd, exec, vsock or dev");
+  throw UsageError("must be tcp, unix, fd, exec, vsock or dev");
 }
 
 void set_port(Options& options, std::string_view value) {
@@ -359,8 +362,7 @@ constexpr std::array kTable = std::to_array<OptionSpec>({
     {"-t", text, "TYPE", "", "Ignored: the type is known.", kMountHelper, ignore},
 
     {"trans", choice, "KIND", "from SOURCE",
-     "What SOURCE is: tcp, unix, fd or exec. Needed for fd "
-     "with rfdno and wfdno only.",
+     "What SOURCE is: tcp, unix, fd, exec, vsock or dev. Needed for fd with rfdno and wfdno only.",
      kConnection, set_trans},
     {"port", text, "PORT", "564", "TCP port or service name, when SOURCE has none.", kConnection,
      set_port},
@@ -789,17 +791,32 @@ bool take_descriptor_options(Options& options) {
   return true;
 }
 
+std::string port_of(const Endpoint& endpoint) {
+  if (const auto* vsock = std::get_if<VsockEndpoint>(&endpoint))
+    return std::to_string(vsock->port);
+  const auto* tcp = std::get_if<TcpEndpoint>(&endpoint);
+  return tcp != nullptr ? tcp->port : "";
+}
+
 void take_port_option(Options& options, const ParsedSource& parsed) {
   if (options.port.empty())
     return;
+  if (parsed.port_given && port_of(options.endpoint) != options.port)
+    throw UsageError("option port=" + options.port + ": source " + options.source + " names port " +
+                     port_of(options.endpoint));
+  if (auto* vsock = std::get_if<VsockEndpoint>(&options.endpoint)) {
+    const auto number = parse_whole<std::uint32_t>(options.port);
+    if (!number)
+      throw UsageError("option port=" + options.port + ": must be a number, " +
+                       what_source_is(options));
+    vsock->port = *number;
+    return;
+  }
   auto* tcp = std::get_if<TcpEndpoint>(&options.endpoint);
   if (tcp == nullptr) {
     options.notes.push_back("port=" + options.port + ": ignored, " + what_source_is(options));
     return;
   }
-  if (parsed.port_given && tcp->port != options.port)
-    throw UsageError("option port=" + options.port + ": source " + options.source + " names port " +
-                     tcp->port);
   tcp->port = options.port;
 }
 
@@ -812,6 +829,20 @@ void take_tree_of_source(Options& options, const ParsedSource& parsed) {
   options.aname = *parsed.aname;
 }
 
+/// v9fs's way: trans= says what the source is, which is only the rest of it.
+std::string whole_source(const Options& options) {
+  const std::string& source = options.source;
+  const bool is_bare = source.find_first_of(":!") == std::string::npos;
+  const bool is_number = source.find_first_not_of("0123456789:") == std::string::npos;
+  if (options.trans == TransportKind::unix_socket && is_bare)
+    return "unix:" + source;
+  if (options.trans == TransportKind::vsock && is_number)
+    return "vsock:" + source;
+  if (options.trans == TransportKind::device && source.starts_with('/'))
+    return "dev:" + source;
+  return source;
+}
+
 void resolve_endpoint(Options& options) {
   if (take_descriptor_options(options)) {
     take_port_option(options, {});
@@ -819,7 +850,7 @@ void resolve_endpoint(Options& options) {
   }
   if (options.trans == TransportKind::fd && !options.source.starts_with("fd:"))
     throw UsageError("option trans=fd: needs rfdno and wfdno, or a source fd:RFD,WFD");
-  const ParsedSource parsed = parse_source(options.source);
+  const ParsedSource parsed = parse_source(whole_source(options));
   options.endpoint = parsed.endpoint;
   check_kind(options);
   take_port_option(options, parsed);
@@ -965,9 +996,10 @@ std::string help_text() {
   std::string text =
       "usage: fuse9p SOURCE MOUNTPOINT [-fd] [-o OPTION[,OPTION...]]\n"
       "Mounts the 9P server at SOURCE on the directory MOUNTPOINT.\n\n"
-      "SOURCE: HOST[:PORT][:/ANAME], tcp!HOST[!PORT], unix:PATH, fd:N, fd:RFD,WFD or\n"
-      "exec:COMMAND. UINT is a whole number; SIZE is in bytes, k, M or G behind it\n"
-      "multiplies; SECONDS may have a fraction. To unmount: fusermount3 -u MOUNTPOINT.\n";
+      "SOURCE: HOST[:PORT][:/ANAME], tcp!HOST[!PORT], unix:PATH, fd:N, fd:RFD,WFD,\n"
+      "exec:COMMAND, vsock:CID[:PORT] or dev:PATH. UINT is a whole number; SIZE is in\n"
+      "bytes, k, M or G behind it multiplies; SECONDS may have a fraction. To unmount:\n"
+      "fusermount3 -u MOUNTPOINT.\n";
   std::string_view group;
   for (const OptionSpec& option : kTable) {
     if (option.group != group) {

@@ -19,7 +19,7 @@
 namespace fuse9p {
 
 /// trans=, in the order of Endpoint's alternatives.
-enum class TransportKind : std::uint8_t { tcp, unix_socket, fd, exec };
+enum class TransportKind : std::uint8_t { tcp, unix_socket, fd, exec, vsock, device };
 
 /// cache=, in v9fs's words.
 enum class CacheMode : std::uint8_t { none, readahead, mmap, loose, fscache };

@@ -7,6 +7,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/connect.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
@@ -15,14 +16,17 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include <fcntl.h>
+#include <linux/vm_sockets.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -95,6 +99,15 @@ std::string text_of(const tcp::endpoint& endpoint) {
   return endpoint.address().is_v6() ? "[" + address + "]:" + port : address + ":" + port;
 }
 
+/// What to do when nobody can be connected to.
+std::string advice_for(const error_code& error, std::string_view nobody) {
+  if (error == asio::error::access_denied)
+    return "this user may not connect there: ask as another one, or change who may";
+  if (error == asio::error::connection_refused || error == std::errc::no_such_file_or_directory)
+    return std::string(nobody);
+  return "is a 9P server listening there?";
+}
+
 awaitable<tcp::socket> connect_tcp(const TcpEndpoint& target, bool privileged) {
   const auto executor = co_await asio::this_coro::executor;
   const std::string name = to_string(Endpoint(target));
@@ -103,7 +116,7 @@ awaitable<tcp::socket> connect_tcp(const TcpEndpoint& target, bool privileged) {
   const auto addresses = co_await resolver.async_resolve(target.host, target.port,
                                                          redirect_error(use_awaitable, error));
   if (error)
-    fail(name, error, "check the host name and the port");
+    fail(name + ": can't find the address", error, "check the host name and the port");
   std::string tried;
   for (const auto& entry : addresses) {
     tcp::socket socket(executor, entry.endpoint().protocol());
@@ -116,7 +129,8 @@ awaitable<tcp::socket> connect_tcp(const TcpEndpoint& target, bool privileged) {
     }
     tried += (tried.empty() ? "" : ", ") + text_of(entry.endpoint());
   }
-  fail(name, error, "tried " + tried + "; is a 9P server listening there?");
+  fail(name + ": can't connect to " + tried, error,
+       advice_for(error, "start the 9P server, or name its port, HOST:PORT"));
 }
 
 // ---- a spawned command
@@ -236,10 +250,11 @@ namespace {
 /// One descriptor for both directions, or one for each.
 class DescriptorStream final : public Stream {
  public:
-  DescriptorStream(asio::io_context& io, int rfd, int wfd) : in_(io) {
-    adopt(in_, rfd);
+  /// `name`: of the transport, for messages.
+  DescriptorStream(asio::io_context& io, int rfd, int wfd, const std::string& name) : in_(io) {
+    adopt(in_, rfd, name);
     if (wfd != rfd)
-      adopt(separate_out_.emplace(io), wfd);
+      adopt(separate_out_.emplace(io), wfd, name);
   }
 
   void async_read_some(const ReadBuffers& buffers, ReadHandler handler) override {
@@ -259,23 +274,24 @@ class DescriptorStream final : public Stream {
 
  private:
   using Descriptor = asio::posix::stream_descriptor;
-  static void adopt(Descriptor& descriptor, int fd);
+  static void adopt(Descriptor& descriptor, int fd, const std::string& name);
   Descriptor& out() { return separate_out_ ? *separate_out_ : in_; }
 
   Descriptor in_;
   std::optional<Descriptor> separate_out_;
 };
 
-void DescriptorStream::adopt(Descriptor& descriptor, int fd) {
-  const std::string name = "fd:" + std::to_string(fd);
+void DescriptorStream::adopt(Descriptor& descriptor, int fd, const std::string& name) {
   if (::fcntl(fd, F_SETFD, FD_CLOEXEC) != 0)
-    fail(name, last_error(), "the parent must leave a connected descriptor open");
+    fail(name + ": can't use descriptor " + std::to_string(fd), last_error(),
+         "whoever starts fuse9p must leave it open, connected to a 9P server");
   error_code error;
   descriptor.assign(fd, error);
   if (!error)
     descriptor.native_non_blocking(true, error);
   if (error)
-    fail(name, error, "a socket or a pipe is needed");
+    fail(name + ": can't wait for it", error,
+         "a socket, a pipe or a device that can be polled is needed");
 }
 
 std::size_t DescriptorStream::write_some(const std::vector<std::span<const std::byte>>& buffers,
@@ -296,7 +312,7 @@ Transport::Transport(std::unique_ptr<Stream> stream, std::string name)
     : stream_(std::move(stream)), name_(std::move(name)) {}
 
 Transport::Transport(asio::io_context& io, int rfd, int wfd, std::string name)
-    : Transport(std::make_unique<DescriptorStream>(io, rfd, wfd), std::move(name)) {}
+    : Transport(std::make_unique<DescriptorStream>(io, rfd, wfd, name), name) {}
 
 Transport::Transport(std::unique_ptr<Child> child, asio::io_context& io, int fd, std::string name)
     : Transport(io, fd, fd, std::move(name)) {
@@ -330,8 +346,62 @@ awaitable<Unix::socket> connect_unix(const UnixEndpoint& target) {
   error_code error;
   co_await socket.async_connect(Unix::endpoint(target.path), redirect_error(use_awaitable, error));
   if (error)
-    fail("unix:" + target.path, error, "is a 9P server listening there?");
+    fail("unix:" + target.path + ": can't connect", error,
+         advice_for(error, "start the 9P server, or name its socket, unix:PATH"));
   co_return socket;
+}
+
+using Vsock = asio::generic::stream_protocol;
+
+/// Why not, for people who have not set it up.
+std::string advice_on_vsock(const error_code& error) {
+  if (error == asio::error::address_family_not_supported)
+    return "this kernel has no vsock: load the module vsock";
+  if (error == std::errc::no_such_device || error == asio::error::network_unreachable ||
+      error == asio::error::timed_out)
+    return "perhaps there is no such machine: CID 2 is the host, if there is one, and 1 this "
+           "machine, with "
+           "the module vsock_loopback";
+  return "is a 9P server listening there?";
+}
+
+awaitable<Vsock::socket> connect_vsock(const VsockEndpoint& target) {
+  const std::string name = to_string(Endpoint(target)) + ": can't connect";
+  sockaddr_vm address{};
+  address.svm_family = AF_VSOCK;
+  address.svm_cid = target.cid;
+  address.svm_port = target.port;
+  Vsock::socket socket(co_await asio::this_coro::executor);
+  error_code error;
+  socket.open(Vsock(AF_VSOCK, 0), error);
+  if (error)
+    fail(name, error, advice_on_vsock(error));
+  co_await socket.async_connect(Vsock::endpoint(&address, sizeof address),
+                                redirect_error(use_awaitable, error));
+  if (error)
+    fail(name, error, advice_on_vsock(error));
+  co_return socket;
+}
+
+/// A serial line carries bytes as they are only if it is told so.
+void make_raw(int fd) {
+  termios line{};
+  if (::tcgetattr(fd, &line) != 0)
+    return;  // it is none
+  ::cfmakeraw(&line);
+  ::tcsetattr(fd, TCSANOW, &line);
+}
+
+int open_device(const DeviceEndpoint& target) {
+  const std::string name = "dev:" + target.path;
+  OwnedFd device(::open(target.path.c_str(), O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC));
+  if (device.fd < 0)
+    fail(name + ": can't open it", last_error(), "name a device that has a 9P server behind it");
+  struct stat found {};
+  if (::fstat(device.fd, &found) != 0 || !S_ISCHR(found.st_mode))
+    throw ConnectError(name + ": is not a character device; a socket is named unix:PATH");
+  make_raw(device.fd);
+  return device.release();
 }
 
 }  // namespace
@@ -339,17 +409,27 @@ awaitable<Unix::socket> connect_unix(const UnixEndpoint& target) {
 awaitable<Transport> Transport::connect(Endpoint endpoint, Settings settings) {
   auto& io = static_cast<asio::io_context&>((co_await asio::this_coro::executor).context());
   const std::string name = to_string(endpoint);
-  const auto late = [&] { return name + ": no connection"; };
+  const auto late = [&] { return name + ": can't connect: no answer"; };
+  const auto advice = [] { return "is it up, and does no firewall drop what is sent there?"; };
   if (const auto* target = std::get_if<TcpEndpoint>(&endpoint)) {
-    tcp::socket socket =
-        co_await within(settings.timeout, connect_tcp(*target, settings.privileged_port), late);
+    tcp::socket socket = co_await within(
+        settings.timeout, connect_tcp(*target, settings.privileged_port), late, advice);
     const std::string peer = text_of(socket.remote_endpoint());
     const int fd = socket.release();
     co_return Transport(io, fd, fd, peer == name ? name : name + " (" + peer + ")");
   }
   if (const auto* target = std::get_if<UnixEndpoint>(&endpoint)) {
-    Unix::socket socket = co_await within(settings.timeout, connect_unix(*target), late);
+    Unix::socket socket = co_await within(settings.timeout, connect_unix(*target), late, advice);
     const int fd = socket.release();
+    co_return Transport(io, fd, fd, name);
+  }
+  if (const auto* target = std::get_if<VsockEndpoint>(&endpoint)) {
+    Vsock::socket socket = co_await within(settings.timeout, connect_vsock(*target), late, advice);
+    const int fd = socket.release();
+    co_return Transport(io, fd, fd, name);
+  }
+  if (const auto* target = std::get_if<DeviceEndpoint>(&endpoint)) {
+    const int fd = open_device(*target);
     co_return Transport(io, fd, fd, name);
   }
   if (const auto* target = std::get_if<FdEndpoint>(&endpoint))

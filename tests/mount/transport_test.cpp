@@ -2,8 +2,12 @@
 // The same small session by every way to reach a server.
 
 #include "tests/support/mount_fixture.hpp"
+#include "tests/support/pattern.hpp"
 
 #include <gtest/gtest.h>
+
+#include <fcntl.h>
+#include <stdlib.h>
 
 #include <fstream>
 
@@ -132,6 +136,70 @@ TEST_F(Transport, PipesAsOptionsServe) {
 
 TEST_F(Transport, CommandServes) {
   expect_session(mount_diod());
+}
+
+/// A pseudo-terminal is a character device, and one that would change bytes unless it is told not
+/// to.
+class DeviceSource : public MountTest {
+ protected:
+  /// A scripted server behind a device, whose path this is.
+  std::string serve(const std::vector<std::string>& script) {
+    const OwnedFd master(::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC));
+    EXPECT_EQ(::grantpt(master.get()), 0);
+    EXPECT_EQ(::unlockpt(master.get()), 0);
+    char name[100];
+    EXPECT_EQ(::ptsname_r(master.get(), name, sizeof name), 0);
+    Command command{.arguments = {FUSE9P_SCRIPTED_SERVER}, .in = master.get(), .out = master.get()};
+    command.arguments.insert(command.arguments.end(), script.begin(), script.end());
+    // Until somebody has opened it, what is behind it seems to be hung up.
+    slave_ = OwnedFd(::open(name, O_RDWR | O_NOCTTY | O_CLOEXEC));
+    server_ = Process(command);
+    return name;
+  }
+  void connected() { slave_.reset(); }
+  Process& server() { return server_; }
+
+ private:
+  OwnedFd slave_;
+  Process server_;
+};
+
+TEST_F(DeviceSource, Serves) {
+  const std::string device = serve({"file /f 300000", "dialects 9P2000.u", "refuse unknown"});
+  Fuse9p& mounted = mount({.source = "dev:" + device});
+  connected();
+  EXPECT_EQ(read_file(mounted.path() / "f"), pattern(300'000)) << "every byte as it is";
+  std::ofstream(mounted.path() / "g", std::ios::binary) << pattern(100'000);
+  EXPECT_EQ(read_file(mounted.path() / "g"), pattern(100'000));
+  end_mounts();
+  EXPECT_EQ(server().wait(), kSuccess);
+}
+
+TEST_F(DeviceSource, MayBeNamedByTrans) {
+  const std::string device = serve({"text /f words"});
+  Fuse9p& mounted = mount({.source = device, .options = {"trans=dev"}});
+  connected();
+  EXPECT_EQ(read_file(mounted.path() / "f"), "words");
+  end_mounts();
+  EXPECT_EQ(server().wait(), kSuccess);
+}
+
+TEST_F(Transport, TransNamesARelativeUnixSocket) {
+  const Diod diod(scratch(), exported(), Diod::Listen::unix_socket);
+  const fs::path mountpoint = scratch().directory("mnt");
+  Command command =
+      fuse9p_command(scratch(), {.source = "diod.sock",
+                                 .options = {"trans=unix", "aname=" + exported().string()},
+                                 .mountpoint = mountpoint});
+  command.directory = scratch().path();
+  EXPECT_EQ(run(command).status, kSuccess);
+  EXPECT_TRUE(is_mount_point(mountpoint));
+  EXPECT_EQ(run({.arguments = {"umount", mountpoint}}).status, kSuccess);
+  for (const pid_t child : children()) {
+    if (read_file("/proc/" + std::to_string(child) + "/comm") == "fuse9p\n") {
+      EXPECT_EQ(Process::adopt(child).wait(), kSuccess);
+    }
+  }
 }
 
 TEST_F(Transport, TwoMountsOfOneServerSeeEachOther) {

@@ -171,7 +171,7 @@ TEST(Handshake, WhenAllAreRefusedTheMessageNamesWhatWasAskedAndWhatCame) {
   EXPECT_EQ(shake.hear("Rerror ename 'go away'", Dialect::legacy),
             "failed: no common version: \"9P2000.L\" was answered with unknown, "
             "\"9P2000.u\" was answered with Input/output error, "
-            "\"9P2000\" was answered with 'go away'");
+            "\"9P2000\" was answered with 'go away'; fuse9p knows no other versions");
 }
 
 TEST(Handshake, AnEndedConnectionIsARefusalOfTheDialect) {

@@ -25,6 +25,13 @@ std::ostream& operator<<(std::ostream& out, const ExecEndpoint& exec) {
   return out << "exec \"" << exec.command << '"';
 }
 
+std::ostream& operator<<(std::ostream& out, const VsockEndpoint& vsock) {
+  return out << "vsock " << vsock.cid << ':' << vsock.port;
+}
+std::ostream& operator<<(std::ostream& out, const DeviceEndpoint& device) {
+  return out << "dev \"" << device.path << '"';
+}
+
 namespace {
 
 std::string error_of(std::string_view source) {
@@ -71,6 +78,12 @@ const std::vector<Form> kForms{
     {"fd:0,1", FdEndpoint{0, 1}, "fd:0,1"},
     {"exec:diod -n -e /srv -r 0 -w 1", ExecEndpoint{"diod -n -e /srv -r 0 -w 1"},
      "exec:diod -n -e /srv -r 0 -w 1"},
+    {"vsock:2", VsockEndpoint{2, 564}, "vsock:2:564"},
+    {"vsock:2:5640", VsockEndpoint{2, 5640}, "vsock:2:5640"},
+    {"vsock:4294967294:4294967294", VsockEndpoint{4294967294, 4294967294},
+     "vsock:4294967294:4294967294"},
+    {"dev:/dev/virtio-ports/org.example.9p", DeviceEndpoint{"/dev/virtio-ports/org.example.9p"},
+     "dev:/dev/virtio-ports/org.example.9p"},
     {"exec: a 'b,c' unix:!\\ ", ExecEndpoint{" a 'b,c' unix:!\\ "}, "exec: a 'b,c' unix:!\\ "},
 };
 
@@ -119,7 +132,9 @@ TEST(Endpoint, NoTreeIsReportedWhereNoneIsWritten) {
 TEST(Endpoint, WrittenPortIsToldFromTheDefault) {
   for (const std::string_view source : {"host:564", "[::1]:564", "tcp!host!564", "host:564:/srv"})
     EXPECT_TRUE(parse_source(source).port_given) << source;
-  for (const std::string_view source : {"host", "[::1]", "::1", "tcp!host", "host:/srv", "fd:3"})
+  EXPECT_TRUE(parse_source("vsock:2:564").port_given);
+  for (const std::string_view source :
+       {"host", "[::1]", "::1", "tcp!host", "host:/srv", "fd:3", "vsock:2"})
     EXPECT_FALSE(parse_source(source).port_given) << source;
 }
 
@@ -171,6 +186,25 @@ TEST(Endpoint, ErrorNamesTheSourceTheValueAndWhatWasExpected) {
       {"fd:2147483648",
        "source fd:2147483648: must be fd:N or fd:RFD,WFD with descriptor numbers, not "
        "\"2147483648\""},
+      {"vsock:",
+       "source vsock:: CID must be a number, not \"\"; write vsock:CID:PORT, where CID 2 is the "
+       "host"},
+      {"vsock:host:564",
+       "source vsock:host:564: CID must be a number, not \"host\"; write vsock:CID:PORT, where CID "
+       "2 is the host"},
+      {"vsock:4294967295",
+       "source vsock:4294967295: CID must be a number, not \"4294967295\"; write vsock:CID:PORT, "
+       "where CID 2 is the host"},
+      {"vsock:2:",
+       "source vsock:2:: port must be a number, not \"\"; write vsock:CID:PORT, where CID 2 is the "
+       "host"},
+      {"vsock:2:9pfs",
+       "source vsock:2:9pfs: port must be a number, not \"9pfs\"; write vsock:CID:PORT, where CID "
+       "2 "
+       "is the host"},
+      {"dev:", "source dev:: must be dev:PATH with a path that begins with a slash, not \"\""},
+      {"dev:ttyS0",
+       "source dev:ttyS0: must be dev:PATH with a path that begins with a slash, not \"ttyS0\""},
       {"exec:", "source exec:: the command is missing; write exec:COMMAND"},
       {"exec: \t", "source exec: \t: the command is missing; write exec:COMMAND"},
   };

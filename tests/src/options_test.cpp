@@ -318,7 +318,7 @@ TEST(Options, BadValueIsNamedWithWhatWasExpected) {
   const std::string fd = "must be 0 to 2147483647";
   const std::string port = "must be 1 to 65535 or a service name";
   const std::string kernel =
-      "only the kernel's own 9p client can do this; use tcp, unix, fd or exec";
+      "only the kernel's own 9p client can do this; use tcp, unix, fd, exec, vsock or dev";
   const std::string access = "must be user, client, any or a numeric user id";
   const std::string cache =
       "must be none, readahead, mmap, loose, fscache or v9fs's bit mask, 0 to 0xff";
@@ -362,7 +362,7 @@ TEST(Options, BadValueIsNamedWithWhatWasExpected) {
       {"trans=rdma", kernel},
       {"trans=xen", kernel},
       {"trans=usbg", kernel},
-      {"trans=udp", "must be tcp, unix, fd or exec"},
+      {"trans=udp", "must be tcp, unix, fd, exec, vsock or dev"},
       {"version=9p2001", "must be 9p2000, 9p2000.u or 9p2000.L"},
       {"uname=", "must not be empty"},
       {"fsname=", "must not be empty"},
@@ -596,6 +596,14 @@ TEST(OptionsEndpoint, ComesFromSourceAndOptions) {
       {"fd:3,4", "trans=fd", FdEndpoint{3, 4}},
       {"fd:5", "", FdEndpoint{5, 5}},
       {"exec:diod -e /a,b", "trans=exec", ExecEndpoint{"diod -e /a,b"}},
+      {"9p.sock", "trans=unix", UnixEndpoint{"9p.sock"}},
+      {"run/9p.sock", "trans=unix", UnixEndpoint{"run/9p.sock"}},
+      {"2", "trans=vsock", VsockEndpoint{2, 564}},
+      {"2", "trans=vsock,port=5640", VsockEndpoint{2, 5640}},
+      {"2:5640", "trans=vsock", VsockEndpoint{2, 5640}},
+      {"vsock:2:5640", "port=5640", VsockEndpoint{2, 5640}},
+      {"/dev/vport0p1", "trans=dev", DeviceEndpoint{"/dev/vport0p1"}},
+      {"dev:/dev/vport0p1", "trans=dev", DeviceEndpoint{"/dev/vport0p1"}},
   };
   for (const auto& [source, list, endpoint] : cases)
     EXPECT_EQ(to_string(parse_list(list, source).endpoint), to_string(endpoint)) << source << list;
@@ -619,6 +627,16 @@ TEST(OptionsEndpoint, ConflictNamesBothSides) {
        "option trans=exec: source fd:3 is a pair of descriptors, expected exec:COMMAND"},
       {"exec:x", "trans=tcp",
        "option trans=tcp: source exec:x is a command, expected HOST or HOST:PORT"},
+      {"host", "trans=vsock",
+       "option trans=vsock: source host is a TCP address, expected vsock:CID:PORT"},
+      {"vsock:2", "trans=tcp",
+       "option trans=tcp: source vsock:2 is a vsock address, expected HOST or HOST:PORT"},
+      {"dev:/dev/null", "trans=unix",
+       "option trans=unix: source dev:/dev/null is a character device, expected /PATH or "
+       "unix:PATH"},
+      {"vsock:2:564", "port=5640", "option port=5640: source vsock:2:564 names port 564"},
+      {"vsock:2", "port=9pfs",
+       "option port=9pfs: must be a number, source vsock:2 is a vsock address"},
       {"none", "trans=fd", "option trans=fd: needs rfdno and wfdno, or a source fd:RFD,WFD"},
       {"none", "trans=fd,rfdno=3", "option rfdno=3: needs wfdno"},
       {"none", "trans=fd,wfdno=4", "option wfdno=4: needs rfdno"},
