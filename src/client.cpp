@@ -3,6 +3,7 @@
 
 #include "src/bulk.hpp"
 #include "src/client_call.hpp"
+#include "src/log.hpp"
 #include "src/verbs.hpp"
 
 #include <boost/asio/as_tuple.hpp>
@@ -53,7 +54,7 @@ void FidHandle::forget() {
 
 Client::Client(asio::io_context& io, Established established,
                const proto::MultiplexerLimits& limits, Events events, std::unique_ptr<Clock> clock,
-               IdNames names)
+               IdNames names, Quirks quirks)
     : events_(std::move(events)),
       fates_(io),
       root_qid_(established.parameters.root_qid),
@@ -62,6 +63,7 @@ Client::Client(asio::io_context& io, Established established,
       root_(*this, *fids_.acquire()),
       io_(io),
       names_(std::move(names)),
+      quirks_(quirks),
       verbs_(make_verbs(*this, connection_.dialect(), names_)) {
   connection_.run(
       {.lost = [this](error_code, const std::string& why) { on_lost(why); },
@@ -105,8 +107,10 @@ auto Client::make_fid(FidHandle& made, Start start) -> decltype(start(Fid{})) {
       co_return reply;
     }
     const bool again = is_out_of_fids(reply.error()) && attempt < kFidAttempts;
-    if (again)
+    if (again) {
+      learn(Quirk::few_fids);
       fids_.bar(fid.fid());
+    }
     if (refused(reply.error()))
       fid.forget();
     if (!again)
@@ -159,6 +163,15 @@ void Client::send_clunk(Fid fid) {
     return;
   connection_.start(proto::outgoing(proto::Tclunk{fid}, connection_.dialect()), {},
                     [this, fid](error_code, const proto::Reply&) { release(fid); });
+}
+
+/// For this connection. Said once.
+void Client::learn(Quirk quirk) {
+  if (quirks_.has(quirk))
+    return;
+  quirks_.add(quirk);
+  const QuirkSpec& spec = spec_of(quirk);
+  log::info("{}: quirk {}: {}; {}", connection_.name(), spec.name, spec.recognised, spec.done);
 }
 
 void Client::on_lost(const std::string& why) {

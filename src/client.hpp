@@ -15,6 +15,7 @@
 #include "src/directory.hpp"
 #include "src/fates.hpp"
 #include "src/id_names.hpp"
+#include "src/quirks.hpp"
 
 #include <boost/asio/steady_timer.hpp>
 
@@ -115,16 +116,19 @@ class Client {
     std::function<void(const std::string& why)> lost;
   };
 
-  /// No clock: the machine's. `names`: for servers that know users by name.
+  /// No clock: the machine's. `names`: for servers that know users by name. `quirks`: those that
+  /// the server is said to have.
   Client(boost::asio::io_context& io, Established established,
          const proto::MultiplexerLimits& limits, Events events,
-         std::unique_ptr<Clock> clock = nullptr, IdNames names = IdNames());
+         std::unique_ptr<Clock> clock = nullptr, IdNames names = IdNames(), Quirks quirks = {});
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
   ~Client();
 
   /// What the server and its dialect can do.
   const Capabilities& capabilities() const;
+  /// What it is known not to do, or to do otherwise, by now.
+  const Quirks& quirks() const { return quirks_; }
 
   /// The fid that the handshake attached.
   static constexpr proto::Fid kRootFid{0};
@@ -246,6 +250,7 @@ class Client {
   void release(proto::Fid fid);
   void send_clunk(proto::Fid fid);
   void on_lost(const std::string& why);
+  void learn(Quirk quirk);
   std::uint64_t next_moment() { return ++moment_; }
   void on_settled(proto::MessageType request, const Fids& fids, error_code error);
   void on_late(proto::MessageType reply, proto::Fid created);
@@ -263,6 +268,7 @@ class Client {
   boost::asio::io_context& io_;
   std::deque<boost::asio::steady_timer*> awaiting_fids_;
   IdNames names_;
+  Quirks quirks_;
   std::unique_ptr<Verbs> verbs_;
 };
 

@@ -20,6 +20,7 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
@@ -81,7 +82,7 @@ class Program {
     limits.flush_timeout = options_.flush_timeout;
     client_.emplace(io_, std::move(established), limits,
                     Client::Events{.lost = [this](const std::string& why) { lost(why); }}, nullptr,
-                    IdNames::local(options_.dfltuid, options_.dfltgid));
+                    IdNames::local(options_.dfltuid, options_.dfltgid), options_.quirks);
     const auto root = co_await client_->getattr(client_->root());
     if (!root)
       throw ConnectError(client_->connection().name() + ": can't look at the root of aname=\"" +
@@ -119,12 +120,14 @@ class Program {
   void adapt_to_session() {
     const Capabilities& session = client_->capabilities();
     const bool several = options_.allow_other || options_.allow_root;
-    if (options_.server_locks && !session.locks) {
+    if (options_.server_locks && (!session.locks || options_.quirks.has(Quirk::no_locks))) {
       options_.server_locks = false;
-      options_.notes.emplace_back(
-          "locks=server: the server's dialect has no locks; they are local");
+      options_.notes.emplace_back("locks=server: the server has no locks; they are local");
     }
-    options_.no_xattr = options_.no_xattr || !session.xattrs;
+    options_.no_xattr =
+        options_.no_xattr || !session.xattrs || options_.quirks.has(Quirk::no_xattr);
+    if (options_.quirks.has(Quirk::few_fids))
+      options_.maxfids = std::min(options_.maxfids, kFewFids);
     options_.posix_acl = options_.posix_acl && session.xattrs;
     if (session.unix_permissions)
       return;

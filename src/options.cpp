@@ -257,6 +257,10 @@ void set_version(Options& options, std::string_view value) {
   throw UsageError("must be 9p2000, 9p2000.u or 9p2000.L");
 }
 
+void set_quirks(Options& options, std::string_view value) {
+  options.quirks = parse_quirks(value);
+}
+
 void set_noextend(Options& options, std::string_view) {
   options.dialect = Dialect::legacy;
 }
@@ -401,6 +405,10 @@ constexpr std::array kTable = std::to_array<OptionSpec>({
     {"noxattr", flag, "", "", "No extended attributes.", kSession, set_flag<&Options::no_xattr>},
     {"posixacl", flag, "", "", "The kernel checks POSIX ACLs, as on a local disk.", kSession,
      set_flag<&Options::posix_acl>},
+    {"quirks", text, "NAME[:NAME...]", "",
+     "What the server does in its own way: diod1.0, ganesha, crosvm, or single quirks. Most are "
+     "found out by themselves.",
+     kSession, set_quirks},
     {"nodevmap", flag, "", "", "Accepted; not in this version.", kSession,
      set_flag<&Options::no_device_map>},
     {"locks", choice, "WHERE", "local",

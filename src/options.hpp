@@ -7,6 +7,7 @@
 
 #include "proto/types.hpp"
 #include "src/endpoint.hpp"
+#include "src/quirks.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -65,6 +66,7 @@ struct Options {           // NOLINT(clang-analyzer-optin.performance.Padding)
   bool no_xattr = false;
   bool posix_acl = false;
   bool ignore_qid_version = false;
+  Quirks quirks;
   bool no_device_map = false;
 
   CacheMode cache = CacheMode::readahead;

@@ -68,6 +68,9 @@ class Verbs {
   awaitable<Transferred> call_for_data(proto::Outgoing request, proto::Fid fid);
   /// What one request for directory entries may ask for, with room for so much.
   std::uint32_t directory_count(std::size_t room) const;
+  /// Is that a way of the server?
+  bool has(Quirk quirk) const { return client_.quirks_.has(quirk); }
+  void learn(Quirk quirk) { client_.learn(quirk); }
   /// For Attributes::asked and heard, of those that don't come by getattr().
   std::uint64_t next_moment() { return client_.next_moment(); }
   /// By Tremove, of `known` if that is a fid walked by this very name, else of one walked to it.

@@ -14,7 +14,8 @@ namespace {
 
 using proto::Fid;
 
-constexpr std::uint32_t kRemoveDirectory = 0x200;  // AT_REMOVEDIR
+constexpr std::uint32_t kRemoveDirectory = 0x200;           // AT_REMOVEDIR
+constexpr std::uint32_t kCreates = 0100, kWantsNew = 0200;  // O_CREAT, O_EXCL of Tlcreate
 /// For servers that look a lock's client up by its name, and don't know ours.
 constexpr std::string_view kAnyHost = "127.0.0.1";
 /// One Treaddir asks for this much at most, however large msize is.
@@ -53,7 +54,8 @@ class VerbsL final : public Verbs {
  private:
   std::string lock_client_;
   // Learnt from the server, and not asked again: operations that it does not have.
-  bool has_unlinkat_ = true, has_renameat_ = true;
+  awaitable<result<OpenFile>> open_existing(Fid directory, std::string_view name,
+                                            std::uint32_t flags);
 };
 
 /// The server's cookies are ours.
@@ -80,7 +82,13 @@ awaitable<error_code> VerbsL::setattr(proto::Tsetattr changes) {
 }
 
 awaitable<result<proto::Rstatfs>> VerbsL::statfs(Fid fid) {
-  return call(proto::Tstatfs{.fid = fid});
+  if (!has(Quirk::no_statfs)) {
+    const auto reply = co_await call(proto::Tstatfs{.fid = fid});
+    if (reply || !is_unsupported(reply.error()))
+      co_return reply;
+    learn(Quirk::no_statfs);
+  }
+  co_return proto::Rstatfs{};  // "unknown"
 }
 
 awaitable<result<std::string>> VerbsL::readlink(Fid fid) {
@@ -102,16 +110,37 @@ awaitable<result<OpenFile>> VerbsL::create(FidHandle fid, std::string_view name,
                                            std::uint32_t gid) {
   const auto reply = co_await call(
       proto::Tlcreate{.fid = fid.fid(), .name = name, .flags = flags, .mode = mode, .gid = gid});
-  if (!reply)
+  if (reply)
+    co_return OpenFile{std::move(fid), reply->qid, reply->iounit};
+  if ((flags & kWantsNew) != 0 || reply.error() != as_error(EEXIST))
     co_return reply.error();
-  co_return OpenFile{std::move(fid), reply->qid, reply->iounit};
+  learn(Quirk::exclusive_create);
+  co_return co_await open_existing(fid.fid(), name, flags & ~kCreates);
+}
+
+awaitable<result<OpenFile>> VerbsL::open_existing(Fid directory, std::string_view name,
+                                                  std::uint32_t flags) {
+  auto found = co_await client_.walk(directory, name);
+  if (!found)
+    co_return found.error();
+  if ((found->qid.type & proto::qid_type::kDir) != 0)
+    co_return as_error(EISDIR);
+  co_return co_await open(std::move(found->fid), flags);
 }
 
 awaitable<error_code> VerbsL::fsync(Fid fid, bool datasync) {
-  co_return (co_await call(proto::Tfsync{.fid = fid, .datasync = datasync ? 1U : 0U})).error();
+  if (!has(Quirk::no_fsync)) {
+    const auto reply = co_await call(proto::Tfsync{.fid = fid, .datasync = datasync ? 1U : 0U});
+    if (reply || !is_unsupported(reply.error()))
+      co_return reply.error();
+    learn(Quirk::no_fsync);
+  }
+  co_return error_code();
 }
 
 awaitable<result<LockStatus>> VerbsL::lock(Fid fid, LockRequest request) {
+  if (has(Quirk::no_locks))
+    co_return as_error(EOPNOTSUPP);
   proto::Tlock message{.fid = fid,
                        .type = static_cast<std::uint8_t>(request.type),
                        .start = request.start,
@@ -124,6 +153,8 @@ awaitable<result<LockStatus>> VerbsL::lock(Fid fid, LockRequest request) {
     message.client_id = lock_client_;
     reply = co_await call(message);
   }
+  if (is_unsupported(reply.error()))
+    learn(Quirk::no_locks);
   if (!reply)
     co_return reply.error();
   constexpr auto kLast = static_cast<std::uint8_t>(LockStatus::grace);
@@ -211,12 +242,12 @@ awaitable<error_code> VerbsL::link(Fid directory, Fid file, std::string_view nam
 
 awaitable<error_code> VerbsL::unlink(Fid directory, std::string_view name, bool directory_wanted,
                                      FidHandle known) {
-  if (has_unlinkat_) {
+  if (!has(Quirk::no_unlinkat)) {
     const auto reply = co_await call(proto::Tunlinkat{
         .dirfid = directory, .name = name, .flags = directory_wanted ? kRemoveDirectory : 0});
     if (reply || !is_unsupported(reply.error()))
       co_return reply.error();
-    has_unlinkat_ = false;
+    learn(Quirk::no_unlinkat);
   }
   co_return co_await remove_by_fid(directory, name, directory_wanted, std::move(known));
 }
@@ -224,14 +255,14 @@ awaitable<error_code> VerbsL::unlink(Fid directory, std::string_view name, bool 
 awaitable<error_code> VerbsL::rename(Fid old_directory, std::string_view old_name,
                                      Fid new_directory, std::string_view new_name,
                                      FidHandle known) {
-  if (has_renameat_) {
+  if (!has(Quirk::no_renameat)) {
     const auto reply = co_await call(proto::Trenameat{.olddirfid = old_directory,
                                                       .oldname = old_name,
                                                       .newdirfid = new_directory,
                                                       .newname = new_name});
     if (reply || !is_unsupported(reply.error()))
       co_return reply.error();
-    has_renameat_ = false;
+    learn(Quirk::no_renameat);
   }
   if (known) {
     const auto reply =

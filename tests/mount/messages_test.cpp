@@ -350,6 +350,13 @@ TEST_F(Messages, OfOptionsAndAddressesThatAreWrong) {
        {"allow_other", "allow_root"},
        "option allow_root: conflicts with allow_other",
        kUsage},
+      {"odd quirk",
+       "host",
+       {"quirks=odd"},
+       "option quirks=odd: must be names parted by colons, out of diod1.0, ganesha, crosvm, "
+       "no_unlinkat, no_renameat, no_statfs, no_fsync, no_locks, no_xattr, exclusive_create, "
+       "few_fids",
+       kUsage},
   };
   for (const Situation& situation : situations)
     expect(situation);
