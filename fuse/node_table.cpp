@@ -17,6 +17,11 @@ bool is_newer(const Attributes& said, const Attributes& known) {
   return said.asked > known.heard;
 }
 
+/// Has what can't go back gone back?
+bool is_back_in_time(const Attributes& said, const Attributes& known) {
+  return !said.ctime_is_mtime && earlier(said.ctime, known.ctime);
+}
+
 /// Can the node be the file of which the server says this?
 bool can_be(const Node& node, const Attributes& said) {
   const Attributes& known = node.attributes;
@@ -26,7 +31,7 @@ bool can_be(const Node& node, const Attributes& said) {
     return false;
   // Nothing takes a ctime back but a server's clock that is set back. A mistake about a file that
   // is open, or about a directory that may be somebody's, would be worse: those are believed.
-  const bool went_back = is_newer(said, known) && earlier(said.ctime, known.ctime);
+  const bool went_back = is_newer(said, known) && is_back_in_time(said, known);
   return !went_back || node.open_handles > 0 || node.is_directory();
 }
 
@@ -164,7 +169,7 @@ bool NodeTable::update(Node& node, const Attributes& attributes) {
   if (!can_be(node, attributes))
     return false;
   const bool overtaken = attributes.asked != 0 && !is_newer(attributes, node.attributes) &&
-                         earlier(attributes.ctime, node.attributes.ctime);
+                         is_back_in_time(attributes, node.attributes);
   if (overtaken)  // by a newer answer
     return true;
   node.attributes = attributes;

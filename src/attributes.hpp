@@ -19,6 +19,8 @@ struct Attributes {
   std::uint64_t blocks = 0;  ///< of 512 bytes
   std::uint32_t blksize = 4096;
   timespec atime{}, mtime{}, ctime{};
+  /// The server does not tell a ctime: it is the mtime, which can be set to anything.
+  bool ctime_is_mtime = false;
   std::uint64_t generation = 0;  ///< of the inode number; 0: the server does not say
   /// Moments of the client: when they were asked for, and when the answer came. What was asked for
   /// after another answer had come is newer than that one; otherwise nobody knows. 0: made up,

@@ -89,6 +89,7 @@ Attributes attributes_of(const proto::Stat& stat, Dialect dialect, const IdNames
   out.blocks = out.size / kBlock + (out.size % kBlock != 0 ? 1 : 0);
   out.atime.tv_sec = stat.atime;
   out.mtime.tv_sec = out.ctime.tv_sec = stat.mtime;
+  out.ctime_is_mtime = true;
   return out;
 }
 

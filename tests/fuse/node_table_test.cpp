@@ -269,6 +269,15 @@ TEST_F(NodeTableTest, AClockThatIsSetBackTakesNoOpenFileAndNoDirectoryAway) {
   EXPECT_TRUE(table_.update(*d, said));
 }
 
+/// 9P2000's stat(5) has no ctime: what stands for it can be set to anything.
+TEST_F(NodeTableTest, AnMtimeThatStandsForACtimeMayGoBack) {
+  Attributes first = changed_at(7), said = changed_at(6);
+  first.ctime_is_mtime = said.ctime_is_mtime = true;
+  const NodeRef node = look_up(root(), "a", first);
+  EXPECT_TRUE(table_.update(*node, said));
+  EXPECT_EQ(node->attributes.ctime.tv_sec, 6);
+}
+
 TEST_F(NodeTableTest, AnAnswerThatWasOvertakenByANewerOneChangesNothing) {
   Attributes early = file(2);
   Attributes late = file(2);

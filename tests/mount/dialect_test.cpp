@@ -415,6 +415,20 @@ TEST_P(InDialect, TimesAreSetInSeconds) {
   EXPECT_EQ(shown("/f").size, 5000U);
 }
 
+/// Where there is no time of change a time that goes back says nothing: the file is the same.
+TEST_P(InDialect, AFileIsTheSameWhenItsTimeIsSetBack) {
+  const fs::path path = mount_tree({"file /f 5000"});
+  const OwnedFd file(::open((path / "f").c_str(), O_PATH));  // of which the server does not know
+  struct stat before {
+  }, after{};
+  EXPECT_EQ(done(::fstat(file.get(), &before)), 0);
+  const timespec long_ago[] = {{1000, 0}, {2000, 0}};
+  EXPECT_EQ(done(::utimensat(file.get(), "", long_ago, AT_EMPTY_PATH)), 0);
+  EXPECT_EQ(done(::fstat(file.get(), &after)), 0);
+  EXPECT_EQ(after.st_mtim.tv_sec, 2000);
+  EXPECT_EQ(after.st_ino, before.st_ino);
+}
+
 TEST_P(InDialect, OneTimeLeavesTheOtherAlone) {
   const fs::path path = mount_tree({"file /f 5000"});
   const timespec both[] = {{1'400'000'000, 0}, {1'400'000'000, 0}};
