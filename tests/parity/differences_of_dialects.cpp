@@ -20,12 +20,20 @@ constexpr Difference kDifferences[] = {
     {"TimesFarAway", "times .*", ".* (0|4294967294)\\.0", kNothing,
      "times are of 32 bits, and the last one says: don't touch", kLegacy},
     {"TheWorkingDirectoryIsRemovedAndMadeAgain", "'d/f'", "mode 100600 .*", kNothing,
-     "a new file gets no permissions that its directory has not", kLegacy},
+     "a new file gets no permissions that its directory has not", "unix"},
     // ---- what 9P2000 has no words for
     {kAny, "symlink .*", "EPERM", kNothing, "no symbolic links", kPlain},
     {kAny, "(link|link_file|follow_link) .*", "EPERM", kNothing, "no hard links", kPlain},
     {kAny, "(mkfifo|mknod|bind) .*", "EPERM", kNothing, "no special files", kPlain},
     {kAny, "[fl]?chown .*", "EPERM", kNothing, "no change of owner", kPlain},
+    {kAny, "(ftruncate|fchmod|chmod_by_proc|fchown|futimens) .*", "ESTALE", kNothing,
+     "a file that is replaced while it is open can't be kept without hard links", kPlain},
+    {kAny, "reopen (.) .*", "ESTALE", "close $1",
+     "a file that is replaced while it is open can't be kept without hard links", kPlain},
+    {"ADirectoryOfUnlinkedOpenFilesIsRemoved|TheWorkingDirectoryIsRemovedAndMadeAgain|"
+     "OneOfManyMakesIt",
+     "(.: )?rmdir .*", "ENOTEMPTY", kNothing,
+     "an open file that was removed is hidden in it, and can't go to another directory", kPlain},
     // ---- what this server does in its own way
     {"NamesOfExtendedAttributes", "(set|get|list|remove)xattr .*", kAny, kNothing,
      "it takes every name of an attribute", "linux"},
