@@ -105,13 +105,8 @@ awaitable<error_code> HiddenLinks::link_at_root(NodeRef node) {
 }
 
 awaitable<error_code> HiddenLinks::link_into(NodeRef directory, UserId user, NodeRef node) {
-  const auto file = co_await mount_.fids().acquire(node, user);
-  if (!file)
-    co_return file.error();
   std::string name = names_.next();
-  const error_code error = co_await mount_.with_directory(directory, user, [&](proto::Fid fid) {
-    return mount_.client().link(fid, file->fid(), name);
-  });
+  const error_code error = co_await link_to(mount_, user, node, directory, name);
   if (interrupted(error))  // done or not
     mount_.spawn_detached(drop_name(directory, name, user));
   if (!error)
@@ -123,12 +118,13 @@ awaitable<error_code> HiddenLinks::link_into(NodeRef directory, UserId user, Nod
 awaitable<error_code> HiddenLinks::move_within(NodeRef directory, std::string name, UserId user,
                                                NodeRef node) {
   std::string hidden = names_.next();
-  const auto target = co_await mount_.fids().acquire(directory, user);
-  if (!target)
-    co_return target.error();
-  const error_code error = co_await mount_.with_directory(directory, user, [&](proto::Fid fid) {
-    return mount_.client().rename(fid, name, target->fid(), hidden);
-  });
+  const auto closure = co_await mount_.paths().close(directory, name);
+  if (!closure)
+    co_return closure.error();
+  const auto rename = [&](proto::Fid fid) {
+    return mount_.client().rename(fid, name, fid, hidden);
+  };
+  const error_code error = co_await mount_.with_passed_directory(directory, user, rename);
   if (interrupted(error))  // if done, it was to be removed
     mount_.spawn_detached(drop_name(directory, hidden, user));
   if (!error) {
@@ -357,18 +353,22 @@ awaitable<bool> HiddenLinks::move_up(NodeRef directory, UserId user) {
       ours.push_back(id);
   }
   const NodeRef above = mount_.nodes().find(directory->link().parent->id());
-  const auto target = co_await mount_.fids().acquire(above, user);
-  if (!target)
-    co_return false;
   bool moved = false;
   for (const NodeId id : ours) {
     const auto found = links_.find(id);
     if (found == links_.end())
       continue;
     const std::string name = found->second.name;
-    const error_code error = co_await mount_.with_directory(directory, user, [&](proto::Fid fid) {
+    const auto closure = co_await mount_.paths().close(directory, name, above, name);
+    if (!closure)
+      break;
+    const auto target = co_await mount_.fids().acquire(above, user);
+    if (!target)
+      break;
+    const auto rename = [&](proto::Fid fid) {
       return mount_.client().rename(fid, name, target->fid(), name);
-    });
+    };
+    const error_code error = co_await mount_.with_passed_directory(directory, user, rename);
     if (error)
       continue;
     moved = true;

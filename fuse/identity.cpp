@@ -19,9 +19,27 @@ bool may_have_several_names(const Attributes& attributes) {
 
 enum class Verdict : std::uint8_t { another, same };
 
+/// A name in a directory, and a fid that was walked to it.
+struct Place {
+  NodeRef parent;
+  std::string name;
+  proto::Fid fid;
+  std::uint32_t epoch;  ///< of the parent then
+};
+
+/// ESTALE if the fid may go by an old path.
+awaitable<result<Attributes>> ask_again(Mount& mount, const Place& place) {
+  const auto passage = co_await mount.paths().pass_to(place.parent, place.name);
+  if (!passage)
+    co_return passage.error();
+  if (place.parent->path_epoch != place.epoch)
+    co_return as_error(ESTALE);
+  co_return co_await mount.client().getattr(place.fid);
+}
+
 /// Is `twin` the file of which the server said `attributes`? Those are brought up to date.
 awaitable<result<Verdict>> is_same_file(Mount& mount, UserId user, NodeRef twin,
-                                        Attributes& attributes, proto::Fid fid) {
+                                        Attributes& attributes, const Place& place) {
   const auto same = [&] {
     return may_have_several_names(attributes) && agree(twin->attributes, attributes);
   };
@@ -36,7 +54,7 @@ awaitable<result<Verdict>> is_same_file(Mount& mount, UserId user, NodeRef twin,
     if (same())
       co_return Verdict::same;
     // Which of the two has changed in between?
-    const auto again = co_await mount.client().getattr(fid);
+    const auto again = co_await ask_again(mount, place);
     if (!again)
       co_return again.error();
     attributes = *again;
@@ -51,9 +69,9 @@ awaitable<error_code> check_name(Mount& mount, UserId user, NodeRef node) {
   const NodeRef parent = mount.nodes().find(node->link().parent->id());
   const std::string name = node->link().name;
   const auto walk = [&](proto::Fid fid) { return mount.client().walk(fid, name); };
-  auto walked = co_await mount.with_directory(parent, user, walk);
+  auto walked = co_await mount.with_directory_of(parent, name, user, walk);
   if (!walked && mount.is_out_of_reach(*parent, user, walked.error()))
-    walked = co_await mount.with_directory(parent, mount.fids().holder(*parent), walk);
+    walked = co_await mount.with_directory_of(parent, name, mount.fids().holder(*parent), walk);
   if (!walked)
     co_return walked.error();
   co_return same_object(walked->qid, node->qid()) ? error_code() : as_error(ESTALE);
@@ -76,9 +94,10 @@ awaitable<error_code> drop_lost_names(Mount& mount, UserId user, NodeRef node) {
 
 awaitable<result<NodeRef>> identify(Mount& mount, UserId user, NodeRef parent, std::string name,
                                     Attributes attributes, proto::Fid fid) {
+  const Place place{parent, name, fid, parent->path_epoch};
   boost::container::small_vector<NodeId, 4> others;
   while (const NodeRef twin = mount.nodes().twin_of(*parent, name, attributes, others)) {
-    const auto verdict = co_await is_same_file(mount, user, twin, attributes, fid);
+    const auto verdict = co_await is_same_file(mount, user, twin, attributes, place);
     if (!verdict)
       co_return verdict.error();
     if (*verdict == Verdict::same)

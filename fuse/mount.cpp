@@ -160,7 +160,8 @@ Mount::Mount(asio::io_context& io, Client& client, const Attributes& root, Mount
       nodes_(root, [this](Node& node) { fids_.drop(node); }),
       fids_(nodes_, client_, settings_.max_fids),
       hidden_(*this),
-      unresolved_(io, client_.fates()),
+      paths_(io, nodes_),
+      unresolved_(io, client_.fates(), paths_),
       renames_(io),
       locks_(*this) {
   nodes_.set_attr_timeout(settings_.attr_timeout);

@@ -10,6 +10,7 @@
 #include "fuse/locks.hpp"
 #include "fuse/mount_point.hpp"
 #include "fuse/node_table.hpp"
+#include "fuse/paths.hpp"
 #include "fuse/renames.hpp"
 #include "fuse/request.hpp"
 #include "fuse/unresolved.hpp"
@@ -76,6 +77,7 @@ class Mount {
   Unresolved& unresolved() { return unresolved_; }
   Renames& renames() { return renames_; }
   HiddenLinks& hidden() { return hidden_; }
+  Paths& paths() { return paths_; }
   Locks& locks() { return locks_; }
   Device& device() { return *device_; }
   const MountSettings& settings() const { return settings_; }
@@ -104,7 +106,8 @@ class Mount {
 
   /// A fid for the node and, if the server no longer knows the file by it, once more a fresh one: a
   /// server that goes by path loses fids when somebody else renames what is above them. `use` is an
-  /// awaitable of an error_code or a result.
+  /// awaitable of an error_code or a result. From the walk to the end of `use` there is a Passage
+  /// for the node, so `use` must not ask for one, as all of these functions do.
   template <class Use>
   auto with_fid(NodeRef node, UserId user, Use use) -> decltype(use(proto::Fid{})) {
     return with_fid(std::move(node), user, std::move(use), true);
@@ -114,6 +117,15 @@ class Mount {
   auto with_directory(NodeRef node, UserId user, Use use) -> decltype(use(proto::Fid{})) {
     return with_fid(std::move(node), user, std::move(use), false);
   }
+  /// The same for one name in it, whose file is not to be moved or removed meanwhile.
+  template <class Use>
+  auto with_directory_of(NodeRef node, std::string name, UserId user, Use use)
+      -> decltype(use(proto::Fid{}));
+  /// The same for who has a Passage for the directory.
+  template <class Use>
+  auto with_passed_directory(NodeRef node, UserId user, Use use) -> decltype(use(proto::Fid{})) {
+    return with_passed_fid(std::move(node), user, std::move(use), false);
+  }
   /// The same with an unopened fid that `use` consumes: a FidHandle.
   template <class Use>
   auto with_own_fid(NodeRef node, UserId user, Use use) -> decltype(use(FidHandle()));
@@ -122,6 +134,9 @@ class Mount {
   struct Session;
   template <class Use>
   auto with_fid(NodeRef node, UserId user, Use use, bool enoent_is_stale)
+      -> decltype(use(proto::Fid{}));
+  template <class Use>
+  auto with_passed_fid(NodeRef node, UserId user, Use use, bool enoent_is_stale)
       -> decltype(use(proto::Fid{}));
   static double seconds(std::chrono::milliseconds time) {
     return std::chrono::duration<double>(time).count();
@@ -138,6 +153,7 @@ class Mount {
   HiddenLinks hidden_;
   HandleTable<FileHandle> files_;
   HandleTable<DirectoryHandle> directories_;
+  Paths paths_;
   Unresolved unresolved_;
   Renames renames_;
   Locks locks_;
@@ -162,6 +178,24 @@ error_code error_of(const result<T>& outcome) {
 template <class Use>
 auto Mount::with_fid(NodeRef node, UserId user, Use use, bool enoent_is_stale)
     -> decltype(use(proto::Fid{})) {
+  const auto passage = co_await paths_.pass(node);
+  if (!passage)
+    co_return passage.error();
+  co_return co_await with_passed_fid(node, user, std::move(use), enoent_is_stale);
+}
+
+template <class Use>
+auto Mount::with_directory_of(NodeRef node, std::string name, UserId user, Use use)
+    -> decltype(use(proto::Fid{})) {
+  const auto passage = co_await paths_.pass_to(node, std::move(name));
+  if (!passage)
+    co_return passage.error();
+  co_return co_await with_passed_fid(node, user, std::move(use), false);
+}
+
+template <class Use>
+auto Mount::with_passed_fid(NodeRef node, UserId user, Use use, bool enoent_is_stale)
+    -> decltype(use(proto::Fid{})) {
   const bool cached = fids_.contains(*node, user);
   auto lease = co_await fids_.acquire(node, user);
   if (!lease)
@@ -180,6 +214,9 @@ auto Mount::with_fid(NodeRef node, UserId user, Use use, bool enoent_is_stale)
 
 template <class Use>
 auto Mount::with_own_fid(NodeRef node, UserId user, Use use) -> decltype(use(FidHandle())) {
+  const auto passage = co_await paths_.pass(node);
+  if (!passage)
+    co_return passage.error();
   const bool cached = fids_.contains(*node, user);
   auto fid = co_await fids_.own(node, user);
   if (!fid && !cached)

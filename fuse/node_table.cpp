@@ -231,6 +231,23 @@ void NodeTable::for_each_below(Node& node, const std::function<void(Node&)>& vis
   }
 }
 
+bool NodeTable::any_above(const Node& node, const std::function<bool(const Node&)>& holds) const {
+  if (holds(node))
+    return true;
+  const Node* seen = nullptr;  // of many links most are in one directory
+  for (const Node::Link& link : node.links_) {
+    if (link.parent == std::exchange(seen, link.parent))
+      continue;
+    for (const Node* up = link.parent;; up = up->link().parent) {
+      if (holds(*up))
+        return true;
+      if (up->is_root() || up->unlinked())
+        break;
+    }
+  }
+  return false;
+}
+
 void NodeTable::attach(Node& node, Node& parent, std::string_view name) {
   Node::Link& link = node.own_link_.is_linked() ? *new Node::Link : node.own_link_;
   link.node = &node;

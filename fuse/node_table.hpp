@@ -74,6 +74,7 @@ class Node {
  private:
   friend class NodeTable;
   friend class NodeRef;
+  friend class Paths;
   /// Of links, by their names.
   struct Hash {
     using is_transparent = void;
@@ -93,11 +94,12 @@ class Node {
 
   Link* find_child(std::string_view name) const;
 
+  std::uint32_t pins_ = 0;
+  std::uint32_t passages_ = 0;  // requests that are under way by its path: paths.hpp
   NodeId id_ = 0;
   std::uint64_t inode_ = 0;
   Node* next_of_path_ = nullptr;  // another one with the same qid.path
   std::uint64_t nlookup_ = 0;
-  std::uint32_t pins_ = 0;
   Link own_link_;                       // most files have one name: this, unless it is unused
   Links links_;                         // the preferred or oldest one first
   std::unique_ptr<Children> children_;  // of directories
@@ -165,6 +167,8 @@ class NodeTable {
               std::string_view new_name);
   /// Calls `visit` for the node and everything known below it.
   void for_each_below(Node& node, const std::function<void(Node&)>& visit);
+  /// Does `holds` for the node or a directory above it, by any of its names?
+  bool any_above(const Node& node, const std::function<bool(const Node&)>& holds) const;
 
   std::size_t size() const { return slots_.size() - free_slots_.size() - 1; }
   /// How long attributes are taken for fresh.

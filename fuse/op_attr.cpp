@@ -48,8 +48,13 @@ std::shared_ptr<FileHandle> usable_handle(Mount& mount, const FileInfo& file) {
 awaitable<error_code> change(Mount& mount, UserId user, NodeRef node, proto::Tsetattr changes,
                              std::shared_ptr<FileHandle> handle) {
   if (handle && (changes.valid & kSize) != 0) {
-    changes.fid = handle->file.fid.fid();
-    co_return co_await mount.client().setattr(changes);
+    const auto passage = co_await mount.paths().pass(node);
+    if (!passage)
+      co_return passage.error();
+    if (handle->path_is_current()) {
+      changes.fid = handle->file.fid.fid();
+      co_return co_await mount.client().setattr(changes);
+    }
   }
   co_return co_await mount.with_fid(node, user, [&](proto::Fid fid) {
     changes.fid = fid;

@@ -95,9 +95,21 @@ void seek(DirectoryHandle& directory, std::uint64_t offset) {
 
 // ---- attributes of the entries
 
+/// The file of a name that the server has just listed. ENOENT: it is gone. When it is the directory
+/// itself that can't be found, that says nothing about what is in it: ESTALE.
+awaitable<result<NodeRef>> look_up_listed(Mount& mount, Directory directory, std::string name) {
+  for (int attempt = 0;; ++attempt) {
+    auto found = co_await look_up(mount, directory->user, directory->node, name, KeepFid::if_room);
+    if (found || found.error() != as_error(ENOENT) || attempt > 0)
+      co_return found;
+    // Did somebody else move the directory?
+    if (const error_code error = co_await refresh(mount, directory->user, directory->node))
+      co_return as_error(ESTALE);
+  }
+}
+
 awaitable<void> look_up_entry(Mount& mount, Directory directory, std::shared_ptr<Entry> entry) {
-  entry->found =
-      co_await look_up(mount, directory->user, directory->node, entry->name, KeepFid::if_room);
+  entry->found = co_await look_up_listed(mount, directory, entry->name);
   entry->state = Entry::State::done;
   --directory->looking_up;
   directory->changed.notify();

@@ -158,10 +158,14 @@ std::optional<std::uint64_t> known_size(const Node& node) {
 /// A write has ended early, as on a full disk, but pieces behind that end were done and have made
 /// the file longer: it is cut back to what the program is told of. Not if anybody else may have
 /// written there, too.
-awaitable<void> cut_back(Mount& mount, const OpenFile& file, const Node& node, std::uint64_t told,
-                         std::uint64_t reached) {
+awaitable<void> cut_back(Mount& mount, std::shared_ptr<FileHandle> handle, const OpenFile& file,
+                         std::uint64_t told, std::uint64_t reached) {
+  const Node& node = *handle->node;
   const std::uint64_t before = node.attributes.size;
   if (before >= reached)
+    co_return;
+  const auto passage = co_await mount.paths().pass(handle->node);
+  if (!passage || !handle->path_is_current())
     co_return;
   const auto found = co_await mount.client().getattr(file.fid.fid());
   if (!found || !same_object(found->qid, node.qid()) || found->size != reached)
@@ -181,12 +185,27 @@ void expect_no_capability(const Mount& mount, Node& node) {
                            now + mount.settings().attr_timeout);
 }
 
-/// The node of a file that was just created or, without O_EXCL, perhaps only opened. It is open:
-/// what can't be learnt about it any more is made up, and the kernel is told not to keep it.
+/// A file that was just created or, without O_EXCL, perhaps only opened.
+struct Created {
+  OpenFile opened;
+  result<Attributes> attributes;
+};
+
+/// Creates with `creation`, and asks what it is like.
+awaitable<result<Created>> create_and_ask(Client& client, awaitable<result<OpenFile>> creation) {
+  auto opened = co_await std::move(creation);
+  if (!opened)
+    co_return opened.error();
+  auto attributes = co_await client.getattr(opened->fid.fid());
+  co_return Created{std::move(*opened), std::move(attributes)};
+}
+
+/// Its node. It is open: what can't be learnt about it any more is made up, and the kernel is told
+/// not to keep it.
 awaitable<NodeRef> created_node(Mount& mount, UserId user, NodeRef directory, std::string name,
-                                const OpenFile& opened, Attributes guess) {
+                                const Created& created, Attributes guess) {
+  const auto& [opened, attributes] = created;
   guess.qid = opened.qid;
-  const auto attributes = co_await mount.client().getattr(opened.fid.fid());
   if (attributes && same_object(attributes->qid, opened.qid)) {
     const auto node =
         co_await identify(mount, user, directory, name, *attributes, opened.fid.fid());
@@ -231,11 +250,11 @@ awaitable<void> open(Mount& mount, Request& request, fuse_ino_t ino, FileInfo fi
     node->attributes.size = 0;
     node->cached_content.reset();
     node->fresh_until = {};
-    if (request.drops_set_id())
-      co_await drop_set_id(mount, request.user(), node);
   }
   const auto handle = make_handle(mount, request.user(), std::move(*opened), node, file->flags,
                                   truncate && told.size != 0);
+  if (truncate && request.drops_set_id())
+    co_await drop_set_id(mount, request.user(), node);
   const fuse_file_info reply = open_reply(mount, file, handle, keep);
   if (!request.reply_open(reply))
     mount.files().remove(reply.fh);
@@ -255,12 +274,14 @@ awaitable<void> create(Mount& mount, Request& request, fuse_ino_t parent, std::s
     co_return request.reply_error(permitted.error());
   const mode_t permissions = *permitted;
   const gid_t gid = group_for(request, *directory);
-  auto opened = co_await mount.with_own_fid(directory, request.user(), [&](FidHandle fid) {
-    return mount.client().create(std::move(fid), name, wire_flags(file->flags) | kWireCreate,
-                                 permissions, gid);
+  auto created = co_await mount.with_own_fid(directory, request.user(), [&](FidHandle fid) {
+    return create_and_ask(
+        mount.client(),
+        mount.client().create(std::move(fid), name, wire_flags(file->flags) | kWireCreate,
+                              permissions, gid));
   });
-  if (!opened) {
-    request.reply_error(opened.error());
+  if (!created) {
+    request.reply_error(created.error());
     co_return co_await mount.unresolved().settle(change, mark);
   }
   // The file exists and is open: an interrupt from here on is no failure any more.
@@ -271,12 +292,12 @@ awaitable<void> create(Mount& mount, Request& request, fuse_ino_t parent, std::s
   guess.uid = request.uid();
   guess.gid = gid;
   const NodeRef node =
-      co_await created_node(mount, request.user(), directory, name, *opened, guess);
+      co_await created_node(mount, request.user(), directory, name, *created, guess);
   directory->fresh_until = {};
   node->cached_content = node->attributes;
   expect_no_capability(mount, *node);
   const auto handle =
-      make_handle(mount, request.user(), std::move(*opened), node, file->flags, true);
+      make_handle(mount, request.user(), std::move(created->opened), node, file->flags, true);
   const fuse_file_info reply = open_reply(mount, file, handle, false);
   mount.nodes().looked_up(*node);
   const fuse_entry_param entry = mount.entry_of(*node);
@@ -355,7 +376,7 @@ awaitable<void> write(Mount& mount, Request& request, fuse_ino_t, proto::ConstBu
   const auto done = co_await mount.client().write(**to, start, std::move(data), handle->writes);
   Node& node = *handle->node;
   if (done.error && !interrupted(done.error) && done.reach > done.bytes)
-    co_await cut_back(mount, **to, node, start + done.bytes, start + done.reach);
+    co_await cut_back(mount, handle, **to, start + done.bytes, start + done.reach);
   node.fresh_until = {};
   node.attributes.size = std::max(node.attributes.size, start + done.bytes);
   if (done.bytes == 0)

@@ -7,26 +7,41 @@
 namespace fuse9p::fs {
 namespace {
 
+struct Found {
+  Walked file;
+  Attributes attributes;
+};
+
+awaitable<result<Found>> walk_and_getattr(Client& client, proto::Fid directory, std::string name) {
+  auto walked = co_await client.walk(directory, name);
+  if (!walked)
+    co_return walked.error();
+  const auto attributes = co_await client.getattr(walked->fid.fid());
+  if (!attributes)
+    co_return attributes.error();
+  co_return Found{std::move(*walked), *attributes};
+}
+
 /// One walk, and what the server says of the file there. ESTALE if another one came in between.
 awaitable<result<NodeRef>> walk_and_ask(Mount& mount, UserId user, NodeRef parent, std::string name,
                                         KeepFid keep) {
-  const auto walk = [&](proto::Fid fid) { return mount.client().walk(fid, name); };
-  auto walked = co_await mount.with_directory(parent, user, walk);
-  if (!walked && mount.is_out_of_reach(*parent, user, walked.error())) {
+  const auto ask = [&](proto::Fid fid) { return walk_and_getattr(mount.client(), fid, name); };
+  auto found = co_await mount.with_directory_of(parent, name, user, ask);
+  if (!found && mount.is_out_of_reach(*parent, user, found.error())) {
     user = mount.fids().holder(*parent);
-    walked = co_await mount.with_directory(parent, user, walk);
+    found = co_await mount.with_directory_of(parent, name, user, ask);
   }
-  if (!walked)
-    co_return walked.error();
-  const auto attributes = co_await mount.client().getattr(walked->fid.fid());
-  if (!attributes)
-    co_return attributes.error();
-  if (!same_object(walked->qid, attributes->qid))
+  if (!found)
+    co_return found.error();
+  FidHandle& fid = found->file.fid;
+  if (!same_object(found->file.qid, found->attributes.qid))
     co_return as_error(ESTALE);
-  auto node =
-      co_await identify(mount, user, parent, std::move(name), *attributes, walked->fid.fid());
-  if (node && (keep == KeepFid::always || mount.fids().has_room()))
-    mount.fids().insert(**node, user, std::move(walked->fid));
+  const std::uint32_t epoch = parent->path_epoch;
+  auto node = co_await identify(mount, user, parent, name, found->attributes, fid.fid());
+  // While others were asked about, the fid's path may have become another one.
+  const bool in_place = node && parent->path_epoch == epoch && parent->child(name) == &**node;
+  if (in_place && (keep == KeepFid::always || mount.fids().has_room()))
+    mount.fids().insert(**node, user, std::move(fid));
   co_return node;
 }
 

@@ -19,7 +19,7 @@ awaitable<void> reply_made(Mount& mount, Request& request, NodeRef parent, std::
   const auto found = co_await look_up(mount, request.user(), parent, name);
   if (found)
     co_return reply_entry(mount, request, **found);
-  if (!interrupted(found.error()))
+  if (!interrupted(found.error()) && !is_stale(found.error()))
     co_return request.reply_error(found.error());
   Attributes guess;
   guess.qid = qid;
@@ -101,11 +101,17 @@ class Losing {
 
 awaitable<error_code> remove_once(Mount& mount, UserId user, NodeRef directory, std::string name,
                                   bool directory_wanted) {
+  const auto closure = co_await mount.paths().close(directory, name);
+  if (!closure)
+    co_return closure.error();
   FidHandle target = take_fid_of_name(mount, user, *directory, name);
   const auto unlink = [&](proto::Fid fid) {
     return mount.client().unlink(fid, name, directory_wanted, std::move(target));
   };
-  co_return co_await mount.with_directory(directory, user, unlink);
+  const error_code error = co_await mount.with_passed_directory(directory, user, unlink);
+  if (!error)
+    mount.nodes().unlink(*directory, name);
+  co_return error;
 }
 
 /// With a hidden name for a file that is open. That it is moved there may be all that is needed.
@@ -143,7 +149,6 @@ awaitable<void> remove(Mount& mount, Request& request, fuse_ino_t parent, std::s
     losing.was_refused(error);
     co_return co_await mount.unresolved().settle(change, mark);
   }
-  mount.nodes().unlink(*directory, name);
   losing.was_done();
   directory->fresh_until = {};
   request.reply_ok();
@@ -165,6 +170,18 @@ awaitable<result<mode_t>> permissions_for(Mount& mount, Request& request, NodeRe
   co_return mode & ~request.umask();
 }
 
+awaitable<error_code> link_to(Mount& mount, UserId user, NodeRef node, NodeRef directory,
+                              std::string name) {
+  const auto passage = co_await mount.paths().pass(node, directory);
+  if (!passage)
+    co_return passage.error();
+  const auto file = co_await mount.fids().acquire(node, user);
+  if (!file)
+    co_return file.error();
+  co_return co_await mount.with_passed_directory(
+      directory, user, [&](proto::Fid fid) { return mount.client().link(fid, file->fid(), name); });
+}
+
 gid_t group_for(const Request& request, const Node& parent) {
   const bool inherited = (parent.attributes.mode & S_ISGID) != 0;
   return inherited ? parent.attributes.gid : request.gid();
@@ -178,6 +195,8 @@ awaitable<void> readlink(Mount& mount, Request& request, fuse_ino_t ino) {
   auto target = co_await mount.with_fid(node, request.user(), ask);
   if (!target && mount.is_out_of_reach(*node, request.user(), target.error()))
     target = co_await mount.with_fid(node, mount.fids().holder(*node), ask);
+  if (target.error() == as_error(EINVAL))  // what has the name now is no symlink: look again
+    co_return request.reply_errno(ESTALE);
   if (!target)
     co_return request.reply_error(target.error());
   if (target->empty() || target->size() >= PATH_MAX)
@@ -221,12 +240,7 @@ awaitable<void> link(Mount& mount, Request& request, fuse_ino_t ino, fuse_ino_t 
   if (const bool cleared = co_await mount.unresolved().cleared(change); !cleared)
     co_return request.reply_errno(EINTR);
   const auto mark = mount.unresolved().mark();
-  const auto file = co_await mount.fids().acquire(node, request.user());
-  if (!file)
-    co_return request.reply_error(file.error());
-  const error_code error = co_await mount.with_directory(
-      directory, request.user(),
-      [&](proto::Fid fid) { return mount.client().link(fid, file->fid(), new_name); });
+  const error_code error = co_await link_to(mount, request.user(), node, directory, new_name);
   if (error) {
     request.reply_error(error);
     co_return co_await mount.unresolved().settle(change, mark);
@@ -269,13 +283,18 @@ awaitable<void> rename(Mount& mount, Request& request, fuse_ino_t parent, std::s
   const Losing losing(mount, *to, new_name);
   if (const auto kept = co_await mount.hidden().keep(to, new_name, request.user(), false); !kept)
     co_return request.reply_error(kept.error());
+  // Until its fate is known, also when it is given up: what is below would not be found.
+  const auto closure = co_await mount.paths().close(from, name, to, new_name);
+  if (!closure)
+    co_return request.reply_error(closure.error());
   const auto target = co_await mount.fids().acquire(to, request.user());
   if (!target)
     co_return request.reply_error(target.error());
   FidHandle source = take_fid_of_name(mount, request.user(), *from, name);
-  const error_code error = co_await mount.with_directory(from, request.user(), [&](proto::Fid fid) {
-    return mount.client().rename(fid, name, target->fid(), new_name, std::move(source));
-  });
+  const error_code error =
+      co_await mount.with_passed_directory(from, request.user(), [&](proto::Fid fid) {
+        return mount.client().rename(fid, name, target->fid(), new_name, std::move(source));
+      });
   if (error) {
     request.reply_error(error);
     losing.was_refused(error);

@@ -57,6 +57,9 @@ awaitable<void> rename(Mount& mount, Request& request, fuse_ino_t parent, std::s
 /// that is for us to tell apart, else the kernel has applied it.
 awaitable<result<mode_t>> permissions_for(Mount& mount, Request& request, NodeRef parent,
                                           mode_t mode);
+/// Gives the file one more name at the server.
+awaitable<error_code> link_to(Mount& mount, UserId user, NodeRef node, NodeRef directory,
+                              std::string name);
 /// The group of a new file: the directory's if that is setgid, else the caller's.
 gid_t group_for(const Request& request, const Node& parent);
 

@@ -33,7 +33,7 @@ std::string statistics(Mount& mount) {
       {"outstanding", multiplexer.outstanding()},
       {"unresolved", multiplexer.unresolved()},
       {"unresolved_changes", mount.unresolved().size()},
-      {"held_up", mount.unresolved().waiting()},
+      {"held_up", mount.unresolved().waiting() + mount.paths().waiting()},
       {"tags", multiplexer.tags_in_use()},
       {"tags_quarantined", multiplexer.tags_quarantined()},
       {"fids", mount.client().fids_in_use()},

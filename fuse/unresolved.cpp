@@ -49,6 +49,7 @@ awaitable<void> Unresolved::settle(const Change& one, const Change& other, Fates
   // The interrupt that brought us here has had its effect: the caller has gone.
   co_await boost::asio::this_coro::reset_cancellation_state(boost::asio::disable_cancellation());
   const auto ours = add(one, other);
+  const Paths::Passage passage = paths_.stay(one.node, other.node);
   co_await fates_.known_since(mark);
   remove(ours);
 }

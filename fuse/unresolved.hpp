@@ -5,6 +5,7 @@
 #pragma once
 
 #include "fuse/node_table.hpp"
+#include "fuse/paths.hpp"
 #include "src/client.hpp"
 #include "src/fates.hpp"
 
@@ -49,7 +50,8 @@ class Unresolved {
   };
 
  public:
-  Unresolved(boost::asio::io_context& io, Fates& fates) : fates_(fates), changed_(io) {}
+  Unresolved(boost::asio::io_context& io, Fates& fates, Paths& paths)
+      : fates_(fates), paths_(paths), changed_(io) {}
 
   /// Must `change` wait?
   bool blocks(const Change& change) const;
@@ -61,7 +63,8 @@ class Unresolved {
   /// For those that come before a change is asked for.
   Fates::Mark mark() const { return fates_.mark(); }
   /// When a change has ended, its caller been told: if the server may still have it, whatever
-  /// `mark` was then, others wait until it is known. Returns when it is; nothing interrupts it.
+  /// `mark` was then, others wait until it is known, and renames of what is above for a while.
+  /// Returns when it is; nothing interrupts it.
   awaitable<void> settle(const Change& change, Fates::Mark mark) {
     return settle(change, change, mark);
   }
@@ -96,6 +99,7 @@ class Unresolved {
   }
 
   Fates& fates_;
+  Paths& paths_;
   std::list<Changes> changes_;
   std::size_t waiting_ = 0;
   Wakeup changed_;

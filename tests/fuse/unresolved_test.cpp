@@ -68,7 +68,8 @@ class UnresolvedTest : public ::testing::Test {
   boost::asio::io_context io_{1};
   NodeTable nodes_{directory(1), [](Node&) {}};
   Fates fates_{io_};
-  Unresolved unresolved_{io_, fates_};
+  Paths paths_{io_, nodes_};
+  Unresolved unresolved_{io_, fates_, paths_};
   NodeRef file_ = child("f", 2), other_ = child("g", 3);
 };
 
