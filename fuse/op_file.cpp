@@ -156,25 +156,26 @@ std::optional<std::uint64_t> known_size(const Node& node) {
 }
 
 /// A write has ended early, as on a full disk, but pieces behind that end were done and have made
-/// the file longer: it is cut back to what the program is told of. Not if anybody else may have
+/// the file longer: it is cut back to what came before. False: it is not, as anybody else may have
 /// written there, too.
-awaitable<void> cut_back(Mount& mount, std::shared_ptr<FileHandle> handle, const OpenFile& file,
+awaitable<bool> cut_back(Mount& mount, std::shared_ptr<FileHandle> handle, const OpenFile& file,
                          std::uint64_t told, std::uint64_t reached) {
   const Node& node = *handle->node;
   const std::uint64_t before = node.attributes.size;
   if (before >= reached)
-    co_return;
+    co_return false;
   const auto passage = co_await mount.paths().pass(handle->node);
   if (!passage || !handle->path_is_current())
-    co_return;
+    co_return false;
   const auto found = co_await mount.client().getattr(file.fid.fid());
   if (!found || !same_object(found->qid, node.qid()) || found->size != reached)
-    co_return;
+    co_return false;
   proto::Tsetattr change{};
   change.fid = file.fid.fid();
   change.valid = setattr_valid::kSize;
   change.size = std::max(before, told);
-  co_await mount.client().setattr(change);
+  const error_code error = co_await mount.client().setattr(change);
+  co_return !error;
 }
 
 /// A new file has none; the kernel would ask before the first write, which costs two round trips.
@@ -373,10 +374,18 @@ awaitable<void> write(Mount& mount, Request& request, fuse_ino_t, proto::ConstBu
   if (!to)
     co_return request.reply_error(to.error());
   const auto mark = mount.unresolved().mark();
-  const auto done = co_await mount.client().write(**to, start, std::move(data), handle->writes);
+  auto done = co_await mount.client().write(**to, start, data, handle->writes);
   Node& node = *handle->node;
-  if (done.error && !interrupted(done.error) && done.reach > done.bytes)
-    co_await cut_back(mount, handle, **to, start + done.bytes, start + done.reach);
+  if (done.error && !interrupted(done.error) && done.reach > done.bytes) {
+    const bool cut = co_await cut_back(mount, handle, **to, start + done.bytes, start + done.reach);
+    if (cut) {  // what there is room for comes in order now
+      data.bytes = data.bytes.subspan(done.bytes);
+      const auto rest = co_await mount.client().write(**to, start + done.bytes, std::move(data),
+                                                      WriteMode::in_order);
+      done.bytes += rest.bytes;
+      done.error = rest.error;
+    }
+  }
   node.fresh_until = {};
   node.attributes.size = std::max(node.attributes.size, start + done.bytes);
   if (done.bytes == 0)

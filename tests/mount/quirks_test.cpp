@@ -76,6 +76,7 @@ TEST_P(Lacking, IsFoundOutByOneAnswerAndSaidOnce) {
   Fuse9p& mounted = mount_lacking();
   perform_twice(mounted.path());
   EXPECT_EQ(server().count(GetParam().request), 1);
+  mounted.wait_for_log(std::string("quirk ") + GetParam().quirk);
   EXPECT_EQ(mounted.log_lines(std::string("quirk ") + GetParam().quirk).size(), 1U)
       << mounted.log();
 }
