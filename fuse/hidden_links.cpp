@@ -181,9 +181,14 @@ awaitable<void> HiddenLinks::remove(NodeRef node, Link link) {
 }
 
 awaitable<error_code> HiddenLinks::remove_name(NodeRef directory, std::string name, UserId user) {
-  return mount_.with_directory(directory, user, [this, name = std::move(name)](proto::Fid fid) {
-    return mount_.client().unlink(fid, name, false);
-  });
+  const auto closure = co_await mount_.paths().close(directory, name);
+  if (!closure)
+    co_return closure.error();
+  const auto unlink = [&](proto::Fid fid) { return mount_.client().unlink(fid, name, false); };
+  const error_code error = co_await mount_.with_passed_directory(directory, user, unlink);
+  if (!error)
+    mount_.nodes().unlink(*directory, name);  // who opens it just now must look again
+  co_return error;
 }
 
 /// One that may not be there.

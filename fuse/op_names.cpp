@@ -101,9 +101,11 @@ class Losing {
 
 awaitable<error_code> remove_once(Mount& mount, UserId user, NodeRef directory, std::string name,
                                   bool directory_wanted) {
-  const auto closure = co_await mount.paths().close(directory, name);
+  auto closure = co_await mount.paths().close(directory, name);
   if (!closure)
     co_return closure.error();
+  if (const Node* file = directory->child(name); file != nullptr && file->hidden)
+    closure->reopen();  // who comes now goes by its hidden name
   FidHandle target = take_fid_of_name(mount, user, *directory, name);
   const auto unlink = [&](proto::Fid fid) {
     return mount.client().unlink(fid, name, directory_wanted, std::move(target));
