@@ -96,10 +96,14 @@ awaitable<error_code> HiddenLinks::link_at_root(NodeRef node) {
       error = co_await link_into(*place, UserId::mount, node);
     if (!error)
       co_return error;
-    leave_directory();
-    if (!is_stale(error))
-      co_return error;
-    forget_directory();  // somebody else may have removed it
+    // Somebody else may have removed it, but not with names of ours in it.
+    const bool may_be_gone = is_stale(error) && in_directory_ == 1;
+    if (!may_be_gone || attempt + 1 == kAttempts) {
+      leave_directory();
+      break;
+    }
+    --in_directory_;
+    forget_directory();
   }
   co_return error;
 }
@@ -111,7 +115,7 @@ awaitable<error_code> HiddenLinks::link_into(NodeRef directory, UserId user, Nod
     mount_.spawn_detached(drop_name(directory, name, user));
   if (!error)
     note(node, Link{.directory = directory, .name = std::move(name), .user = user});
-  links_can_be_made_ = !is_unsupported(error);
+  links_can_be_made_ = links_can_be_made_ && !is_unsupported(error);
   co_return error;
 }
 
@@ -257,19 +261,32 @@ void HiddenLinks::forget_directory() {
   made_directory_ = false;
 }
 
+/// Who needs the directory waits as long as it lives.
+class HiddenLinks::Removing {
+ public:
+  explicit Removing(HiddenLinks& links) : links_(links) { links_.removing_directory_ = true; }
+  Removing(const Removing&) = delete;
+  Removing& operator=(const Removing&) = delete;
+  ~Removing() {
+    links_.removing_directory_ = false;
+    links_.changed_.notify();
+  }
+
+ private:
+  HiddenLinks& links_;
+};
+
 /// If nobody uses it, here or elsewhere.
 awaitable<void> HiddenLinks::remove_directory() {
   if (in_directory_ > 0 || removing_directory_)
     co_return;
-  removing_directory_ = true;
+  const Removing removing(*this);
   const NodeRef root = mount_.nodes().find(kRootId);
   const error_code error = co_await mount_.with_directory(root, UserId::mount, [&](proto::Fid fid) {
     return mount_.client().unlink(fid, kHiddenPrefix, true);
   });
   if (!error || is_stale(error))
     forget_directory();
-  removing_directory_ = false;
-  changed_.notify();
 }
 
 // ---- leftovers

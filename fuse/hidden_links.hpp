@@ -54,6 +54,7 @@ class HiddenLinks {
   bool idle() const { return removing_ == 0; }
 
  private:
+  class Removing;
   struct Link {
     NodeRef directory;
     std::string name;

@@ -357,6 +357,22 @@ TEST_F(UnlinkedFileScripted, KeepsNothingWhenTheNameStays) {
   EXPECT_THAT(names_in(root), ElementsAre("f"));
 }
 
+/// Somebody else has removed the file, or its hidden name's directory: that of another file is
+/// where it was.
+TEST_F(UnlinkedFileScripted, ThatIsGoneAlreadyHarmsNoOther) {
+  const fs::path root = mount_with({"text /g other", "on Tlink nth 2 fail ENOENT"}).path();
+  OwnedFd kept(::open((root / "f").c_str(), O_RDWR | O_CLOEXEC));
+  ASSERT_EQ(::unlink((root / "f").c_str()), 0);
+  const OwnedFd gone(::open((root / "g").c_str(), O_RDWR | O_CLOEXEC));
+  ASSERT_EQ(::unlink((root / "g").c_str()), 0);
+  EXPECT_EQ(::fchmod(kept.get(), 0600), 0) << std::strerror(errno);
+  EXPECT_EQ(stat_of(kept.get()).st_nlink, 0U);
+  const int unlinked = server().count("Tunlinkat");
+  kept.reset();
+  EXPECT_EQ(server().ask("await Tunlinkat " + std::to_string(unlinked + 2)), "ok")
+      << "the name and the directory";
+}
+
 /// The name is gone at the server, and the answer to the removal is not here yet.
 TEST_F(UnlinkedFileScripted, AskedAboutWhileItsNameGoes) {
   Fuse9p& mount = mount_with({"on Tunlinkat times 1 hold"});
