@@ -8,6 +8,7 @@
 #include "src/daemon.hpp"
 #include "src/exit_code.hpp"
 #include "src/log.hpp"
+#include "src/option_help.hpp"
 #include "src/options.hpp"
 #include "src/usage_error.hpp"
 

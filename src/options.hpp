@@ -108,37 +108,9 @@ struct Options {           // NOLINT(clang-analyzer-optin.performance.Padding)
   bool operator==(const Options&) const = default;
 };
 
-/// What a value looks like; fuse9p(5) has the legend.
-enum class OptionType : std::uint8_t { flag, uint, size, seconds, text, choice };
-
-struct OptionSpec {
-  /// "msize" for -o; "-h, --help" on the command line; a trailing '*' stands for any ending.
-  std::string_view name;
-  OptionType type;
-  /// The placeholder of the value, "" when there is none, in brackets when it may be left out.
-  std::string_view argument;
-  std::string_view default_text;
-  std::string_view help;
-  std::string_view group;
-  /// Throws UsageError with what was expected ("must be ..."); the caller names the option.
-  void (*set)(Options& options, std::string_view value);
-};
-
-/// Every option there is, group by group. Static storage.
-extern const std::span<const OptionSpec> kOptions;
-
-/// How --help and the manual page write an option: "msize=SIZE", "user[=NAME]", "-o OPTIONS".
-[[nodiscard]] std::string option_label(const OptionSpec& option);
-
 /// The whole command line, argv[0] included, defaults filled in and conflicts refused. When
 /// argv[0]'s last part begins with "mount." the conventions of mount(8) for its helpers apply. With
 /// show_help or show_version set nothing else has been looked at.
 [[nodiscard]] Options parse_command_line(int argc, const char* const* argv);
-
-/// Two lines to print behind an error.
-[[nodiscard]] std::string usage();
-
-/// All of --help, wrapped at 80 columns.
-[[nodiscard]] std::string help_text();
 
 }  // namespace fuse9p
