@@ -19,6 +19,16 @@ awaitable<Transferred> Verbs::call_for_data(proto::Outgoing request, Fid fid) {
   co_return Transferred{outcome.error, outcome.reply.data_size};
 }
 
+awaitable<result<OpenFile>> Verbs::open_existing(Fid directory, std::string_view name,
+                                                 std::uint32_t flags) {
+  auto found = co_await client_.walk(directory, name);
+  if (!found)
+    co_return found.error();
+  if ((found->qid.type & proto::qid_type::kDir) != 0)
+    co_return as_error(EISDIR);
+  co_return co_await open(std::move(found->fid), flags);
+}
+
 awaitable<error_code> Verbs::remove_by_fid(Fid directory, std::string_view name,
                                            bool directory_wanted, FidHandle known) {
   if (known) {

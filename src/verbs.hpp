@@ -73,6 +73,9 @@ class Verbs {
   void learn(Quirk quirk) { client_.learn(quirk); }
   /// For Attributes::asked and heard, of those that don't come by getattr().
   std::uint64_t next_moment() { return client_.next_moment(); }
+  /// What open(2) with O_CREAT does when there is such a file.
+  awaitable<result<OpenFile>> open_existing(proto::Fid directory, std::string_view name,
+                                            std::uint32_t flags);
   /// By Tremove, of `known` if that is a fid walked by this very name, else of one walked to it.
   awaitable<error_code> remove_by_fid(proto::Fid directory, std::string_view name,
                                       bool directory_wanted, FidHandle known);

@@ -53,9 +53,6 @@ class VerbsL final : public Verbs {
 
  private:
   std::string lock_client_;
-  // Learnt from the server, and not asked again: operations that it does not have.
-  awaitable<result<OpenFile>> open_existing(Fid directory, std::string_view name,
-                                            std::uint32_t flags);
 };
 
 /// The server's cookies are ours.
@@ -116,16 +113,6 @@ awaitable<result<OpenFile>> VerbsL::create(FidHandle fid, std::string_view name,
     co_return reply.error();
   learn(Quirk::exclusive_create);
   co_return co_await open_existing(fid.fid(), name, flags & ~kCreates);
-}
-
-awaitable<result<OpenFile>> VerbsL::open_existing(Fid directory, std::string_view name,
-                                                  std::uint32_t flags) {
-  auto found = co_await client_.walk(directory, name);
-  if (!found)
-    co_return found.error();
-  if ((found->qid.type & proto::qid_type::kDir) != 0)
-    co_return as_error(EISDIR);
-  co_return co_await open(std::move(found->fid), flags);
 }
 
 awaitable<error_code> VerbsL::fsync(Fid fid, bool datasync) {

@@ -91,8 +91,6 @@ class VerbsLegacy final : public Verbs {
 
  private:
   std::uint8_t open_mode(std::uint32_t flags) const;
-  awaitable<result<OpenFile>> open_existing(Fid directory, std::string_view name,
-                                            std::uint32_t flags);
   awaitable<result<proto::Qid>> make(Fid directory, std::string_view name, std::uint32_t perm,
                                      std::string_view extension);
   awaitable<error_code> fill_in_identity(proto::Tsetattr changes, proto::Stat& wanted,
@@ -268,16 +266,6 @@ awaitable<result<OpenFile>> VerbsLegacy::create(FidHandle fid, std::string_view 
     if (reply.error() != as_error(EEXIST) || attempt == kAttempts)
       co_return reply.error();
   }
-}
-
-awaitable<result<OpenFile>> VerbsLegacy::open_existing(Fid directory, std::string_view name,
-                                                       std::uint32_t flags) {
-  auto found = co_await client_.walk(directory, name);
-  if (!found)
-    co_return found.error();
-  if ((found->qid.type & proto::qid_type::kDir) != 0)
-    co_return as_error(EISDIR);
-  co_return co_await open(std::move(found->fid), flags);
 }
 
 /// All don't touch: "commit to stable storage", which a server may refuse as a change that it does

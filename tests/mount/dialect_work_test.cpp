@@ -3,6 +3,7 @@
 // used to is missing: copies, archives, version control, editors, builds. The scripted server is
 // strict, and all that it has is compared in the end.
 
+#include "tests/support/git.hpp"
 #include "tests/support/scripted_fixture.hpp"
 
 #include <gmock/gmock.h>
@@ -92,14 +93,6 @@ TEST_P(DialectWork, RsyncLeavesNothingToDo) {
   EXPECT_THAT(work(sync, path), HasSubstr("dir1/file1"));
   EXPECT_EQ(work("diff -r there " + tree.string(), path), "");
 }
-
-const char* const kGit = R"sh(
-    export HOME=$PWD GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_COUNT=4
-    export GIT_CONFIG_KEY_0=user.name GIT_CONFIG_VALUE_0=test
-    export GIT_CONFIG_KEY_1=user.email GIT_CONFIG_VALUE_1=test@example.com
-    export GIT_CONFIG_KEY_2=init.defaultBranch GIT_CONFIG_VALUE_2=main
-    export GIT_CONFIG_KEY_3=safe.directory GIT_CONFIG_VALUE_3='*'
-)sh";
 
 TEST_P(DialectWork, GitClonesCommitsAndPacks) {
   const fs::path tree = make_tree(), path = mount_empty();

@@ -3,12 +3,10 @@
 // names the server or the option, what was attempted, the cause, what was expected, and what to do.
 
 #include "tests/support/mount_fixture.hpp"
+#include "tests/support/stranger.hpp"
 
 #include <gtest/gtest.h>
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <fstream>
@@ -20,44 +18,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int kUsage = 1, kMount = 32;
-
-/// Says the same to everybody who connects, behind what they say first.
-class Stranger {
- public:
-  enum class Then { hang_up, stay };
-  /// No words: hangs up without listening.
-  Stranger(std::optional<std::string> words, Then then) {
-    const OwnedFd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    auto* generic = reinterpret_cast<sockaddr*>(&address);
-    EXPECT_EQ(::bind(listener.get(), generic, size), 0);
-    EXPECT_EQ(::listen(listener.get(), 5), 0);
-    EXPECT_EQ(::getsockname(listener.get(), generic, &size), 0);
-    source_ = "127.0.0.1:" + std::to_string(ntohs(address.sin_port));
-    process_ = Process([&] { return serve(listener.get(), words, then); });
-  }
-  const std::string& source() const { return source_; }
-
- private:
-  static int serve(int listener, const std::optional<std::string>& words, Then then) {
-    std::vector<OwnedFd> kept;
-    for (;;) {
-      OwnedFd client(::accept(listener, nullptr, nullptr));
-      char heard[8192];
-      if (words && ::read(client.get(), heard, sizeof heard) > 0 && !words->empty() &&
-          ::write(client.get(), words->data(), words->size()) < 0)
-        return 1;
-      if (then == Then::stay)
-        kept.push_back(std::move(client));
-    }
-  }
-
-  std::string source_;
-  Process process_;
-};
 
 /// In `line`, {} stands for the source.
 struct Situation {

@@ -3,6 +3,7 @@
 // a mount of diod, and the check that all of it came out right. FUSE9P_PROGRAMS_FACTOR multiplies
 // how much is done.
 
+#include "tests/support/git.hpp"
 #include "tests/support/mount_fixture.hpp"
 #include "tests/support/pattern.hpp"
 #include "tests/support/tree.hpp"
@@ -39,15 +40,6 @@ class Programs : public MountTest {
 };
 
 // ---- git
-
-/// What git reads of its user, and nothing of the machine's.
-const char* const kGit = R"sh(
-    export HOME=$PWD GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_COUNT=4
-    export GIT_CONFIG_KEY_0=user.name GIT_CONFIG_VALUE_0=test
-    export GIT_CONFIG_KEY_1=user.email GIT_CONFIG_VALUE_1=test@example.com
-    export GIT_CONFIG_KEY_2=init.defaultBranch GIT_CONFIG_VALUE_2=main
-    export GIT_CONFIG_KEY_3=safe.directory GIT_CONFIG_VALUE_3='*'
-)sh";
 
 class Git : public Programs {
  protected:

@@ -52,6 +52,19 @@ class Race : public InterruptTest {
       return error_of(::rename(from.c_str(), to.c_str()));
     });
   }
+  /// Both are at the server when this returns, and get no answer before "release".
+  Process held_question() {
+    hold("Tgetattr name file");
+    Process request = fstat_file();
+    await_held();
+    return request;
+  }
+  Process held_rename(const Fuse9p& mount) {
+    hold("Trenameat");
+    Process rename = rename_directory(mount);
+    await_held();
+    return rename;
+  }
   static Process unlink_file(const Fuse9p& mount) {
     return caller([path = mount.path() / "dir/file"] { return error_of(::unlink(path.c_str())); });
   }
@@ -73,9 +86,7 @@ class Race : public InterruptTest {
 
 TEST_F(Race, RequestsBelowADirectoryWaitForItsRename) {
   Fuse9p& mount = mount_open();
-  hold("Trenameat");
-  Process rename = rename_directory(mount);
-  await_held();
+  Process rename = held_rename(mount);
   const int before = server().count("Tgetattr");
   Process request = fstat_file();
   await_held_up(mount, request);
@@ -88,9 +99,7 @@ TEST_F(Race, RequestsBelowADirectoryWaitForItsRename) {
 
 TEST_F(Race, WhoWaitsForARenameCanBeInterrupted) {
   Fuse9p& mount = mount_open();
-  hold("Trenameat");
-  Process rename = rename_directory(mount);
-  await_held();
+  Process rename = held_rename(mount);
   Process request = fstat_file();
   await_held_up(mount, request);
   request.signal(SIGINT);
@@ -102,9 +111,7 @@ TEST_F(Race, WhoWaitsForARenameCanBeInterrupted) {
 
 TEST_F(Race, ARenameWaitsForRequestsBelow) {
   Fuse9p& mount = mount_open();
-  hold("Tgetattr name file");
-  Process request = fstat_file();
-  await_held();
+  Process request = held_question();
   Process rename = rename_directory(mount);
   await_held_up(mount, rename);
   EXPECT_EQ(server().count("Trenameat"), 0);
@@ -116,9 +123,7 @@ TEST_F(Race, ARenameWaitsForRequestsBelow) {
 
 TEST_F(Race, ARenameThatWaitsCanBeInterruptedAndHasNotHappened) {
   Fuse9p& mount = mount_open();
-  hold("Tgetattr name file");
-  Process request = fstat_file();
-  await_held();
+  Process request = held_question();
   Process rename = rename_directory(mount);
   await_held_up(mount, rename);
   rename.signal(SIGINT);
@@ -132,9 +137,7 @@ TEST_F(Race, ARenameThatWaitsCanBeInterruptedAndHasNotHappened) {
 
 TEST_F(Race, ARequestThatIsStuckStopsNoRenameForEver) {
   Fuse9p& mount = mount_open();
-  hold("Tgetattr name file");
-  Process request = fstat_file();
-  await_held();
+  Process request = held_question();
   Process rename = rename_directory(mount);
   EXPECT_EQ(rename.wait(), kSuccess);
   ASSERT_EQ(server().ask("release"), "ok");
@@ -144,9 +147,7 @@ TEST_F(Race, ARequestThatIsStuckStopsNoRenameForEver) {
 
 TEST_F(Race, ARequestThatWasGivenUpStopsNoRename) {
   Fuse9p& mount = mount_open();
-  hold("Tgetattr name file");
-  Process request = fstat_file();
-  await_held();
+  Process request = held_question();
   Process rename = rename_directory(mount);
   await_held_up(mount, rename);
   request.signal(SIGKILL);
@@ -158,9 +159,7 @@ TEST_F(Race, ARequestThatWasGivenUpStopsNoRename) {
 TEST_F(Race, ARenameThatWasGivenUpHoldsRequestsUpUntilItsFateIsKnown) {
   Fuse9p& mount = mount_open();
   server().ask("flush late");
-  hold("Trenameat");
-  Process rename = rename_directory(mount);
-  await_held();
+  Process rename = held_rename(mount);
   rename.signal(SIGKILL);
   EXPECT_EQ(rename.wait(), Status{.signal = SIGKILL});
   Process request = fstat_file();
@@ -172,9 +171,7 @@ TEST_F(Race, ARenameThatWasGivenUpHoldsRequestsUpUntilItsFateIsKnown) {
 
 TEST_F(Race, AFileIsNotRemovedWhileItIsAskedAbout) {
   Fuse9p& mount = mount_open();
-  hold("Tgetattr name file");
-  Process request = fstat_file();
-  await_held();
+  Process request = held_question();
   Process removal = unlink_file(mount);
   await_held_up(mount, removal);
   EXPECT_EQ(server().count("Tunlinkat"), 0);
@@ -187,9 +184,7 @@ TEST_F(Race, AFileIsNotRemovedWhileItIsAskedAbout) {
 TEST_F(Race, RequestsElsewhereGoOnDuringARename) {
   Fuse9p& mount = mount_open();
   const OwnedFd other(::open((mount.path() / "other").c_str(), O_RDONLY | O_CLOEXEC));
-  hold("Trenameat");
-  Process rename = rename_directory(mount);
-  await_held();
+  Process rename = held_rename(mount);
   struct stat found {};  // not by its name: the kernel has closed the directory
   EXPECT_EQ(::fstat(other.get(), &found), 0);
   ASSERT_EQ(server().ask("release"), "ok");

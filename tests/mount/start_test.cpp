@@ -3,13 +3,11 @@
 // nothing is left when it ends.
 
 #include "tests/support/mount_fixture.hpp"
+#include "tests/support/stranger.hpp"
 
 #include <gmock/gmock.h>
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <signal.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -63,38 +61,6 @@ class Start : public MountTest {
   }
 };
 
-/// Accepts one connection, says something, and reads until its end.
-class Stranger {
- public:
-  explicit Stranger(std::string greeting) : greeting_(std::move(greeting)) {
-    listener_ = OwnedFd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    auto* generic = reinterpret_cast<sockaddr*>(&address);
-    EXPECT_EQ(::bind(listener_.get(), generic, size), 0);
-    EXPECT_EQ(::listen(listener_.get(), 1), 0);
-    EXPECT_EQ(::getsockname(listener_.get(), generic, &size), 0);
-    source_ = "127.0.0.1:" + std::to_string(ntohs(address.sin_port));
-    process_ = Process([this] {
-      const OwnedFd client(::accept(listener_.get(), nullptr, nullptr));
-      if (::write(client.get(), greeting_.data(), greeting_.size()) < 0)
-        return 1;
-      char byte = 0;
-      while (::read(client.get(), &byte, 1) > 0) {
-      }
-      return 0;
-    });
-  }
-  const std::string& source() const { return source_; }
-
- private:
-  std::string greeting_, source_;
-  OwnedFd listener_;
-  Process process_;
-};
-
 // ---- what goes wrong at the server
 
 TEST_F(Start, UnknownHostIsNamed) {
@@ -111,12 +77,13 @@ TEST_F(Start, MissingSocketIsNamed) {
 }
 
 TEST_F(Start, ServerOfAnotherProtocolIsNamed) {
-  const Stranger stranger("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
+  const Stranger stranger("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n",
+                          Stranger::Then::stay);
   expect_failure(stranger.source(), {}, {stranger.source(), "9P"});
 }
 
 TEST_F(Start, SilentServerIsNotWaitedForLongerThanAsked) {
-  const Stranger stranger("");
+  const Stranger stranger("", Stranger::Then::stay);
   expect_failure(stranger.source(), {"connect_timeout=0.5"}, {stranger.source(), "Rversion"});
 }
 

@@ -282,16 +282,24 @@ std::string read_file(const std::filesystem::path& path) {
   return text.str();
 }
 
-int free_port() {
-  const OwnedFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+Listener listen_on_loopback() {
+  constexpr int kBacklog = 5;
+  Listener listener{OwnedFd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)), 0};
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   socklen_t size = sizeof address;
   auto* generic = reinterpret_cast<sockaddr*>(&address);
-  if (::bind(socket.get(), generic, size) != 0 || ::getsockname(socket.get(), generic, &size) != 0)
-    fail("bind");
-  return ntohs(address.sin_port);
+  const int socket = listener.socket.get();
+  if (::bind(socket, generic, size) != 0 || ::listen(socket, kBacklog) != 0 ||
+      ::getsockname(socket, generic, &size) != 0)
+    fail("a listening socket");
+  listener.port = ntohs(address.sin_port);
+  return listener;
+}
+
+int free_port() {
+  return listen_on_loopback().port;
 }
 
 }  // namespace fuse9p::test

@@ -114,6 +114,12 @@ char process_state(pid_t pid);
 std::vector<pid_t> children();
 
 std::string read_file(const std::filesystem::path& path);
+/// On 127.0.0.1. Throws std::runtime_error.
+struct Listener {
+  OwnedFd socket;
+  int port;
+};
+Listener listen_on_loopback();
 /// 127.0.0.1's: free a moment ago.
 int free_port();
 
