@@ -321,6 +321,7 @@ TEST_F(NodeTableTest, ALinkStaysWhereItIsWhenOthersComeAndGo) {
   EXPECT_EQ(&node->link(), first);
   table_.prefer_link(*node, root(), "500");
   const Node::Link* const preferred = &node->link();
+  EXPECT_NE(preferred, first);
   EXPECT_EQ(preferred->name, "500");
   for (int number = 0; number < kLinks; number += 3)
     table_.unlink(root(), std::to_string(number));
